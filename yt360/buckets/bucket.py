@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from yt360.buckets.failures import (
     changed,
@@ -22,7 +22,7 @@ from yt360.buckets.failures import (
     lacks_conditions,
 )
 from yt360.errors import UserError
-from yt360.files import atomic_write
+from yt360.files import attach_file_name
 from yt360.retry import RetryPolicy
 
 Result = TypeVar("Result")
@@ -186,21 +186,24 @@ class Bucket:
 
         self._attempt(name, once)
 
-    def download(self, name: str, path: Path, size: int, sha256: str) -> None:
-        """Copy an object to a file, verified.
+    def download(self, name: str, file: IO[bytes], size: int, sha256: str) -> None:
+        """Copy an object into an open file, verified; whatever was there is replaced.
 
         Raises:
             UserError: It is missing, cannot be read, or has another size or checksum.
+            OSError: An error of this machine, such as a full disk.
         """
 
         def once() -> None:
+            file.seek(0)
             digest = hashlib.sha256()
-            with atomic_write(path) as file:
-                for block in self._blocks(name, size):
-                    digest.update(block)
+            for block in self._blocks(name, size):
+                digest.update(block)
+                with attach_file_name(Path(file.name)):
                     file.write(block)
-                if digest.hexdigest() != sha256:
-                    raise OSError("it does not have the listed checksum")
+            if digest.hexdigest() != sha256:
+                raise OSError("it does not have the listed checksum")
+            file.truncate()
 
         self._attempt(name, once)
 

@@ -3,16 +3,13 @@
 The workspace of a bucket is a folder in `cache_folder`. A catalog names files in its ``copies``,
 whether they are there or not; `copies` puts them there, verified, while they are read. The copies
 that were read longest ago are removed when the folder grows too large. Processes and machines that
-share the folder share the copies: a file is locked while it is read. While it is fetched, a lock
-beside it has its length, so that others count it.
+share the folder share the copies: a file is locked while it is read.
 """
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,17 +18,17 @@ from pathlib import Path
 
 from yt360.buckets.bucket import Bucket
 from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, cache_folder, media_workspace
+from yt360.buckets.copy_folder import CopyFolder, lock_for_reading, release
 from yt360.buckets.media import MediaObject, list_video
 from yt360.errors import UserError
 from yt360.execution.limits import allow_time
-from yt360.files import atomic_write, is_same_file, private_folder, remove_abandoned
+from yt360.files import atomic_write, private_folder
 from yt360.locks import exclusive_lock
 from yt360.untrusted.files import read_limited
 
 LIMIT_VARIABLE = "YT360_MEDIA_CACHE_GB"
 DEFAULT_LIMIT_GB = 20.0
 _URL_FILE = "url"
-_LOCK_SUFFIX = ".lock"
 _REQUESTS = 16
 """Lists that are read at a time."""
 
@@ -135,90 +132,41 @@ def _url_of(path: Path) -> str | None:
 
 @contextmanager
 def _copy(path: Path, url: str, open_bucket: Callable[[str], Bucket]) -> Iterator[None]:
-    while (descriptor := _open_locked(path, fcntl.LOCK_SH)) is None:
+    while (lock := lock_for_reading(path)) is None:
         if not _fetch(path, open_bucket(url)):
             yield
             return
     try:
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))  # it was read now
         yield
     finally:
-        os.close(descriptor)
-
-
-def _open_locked(path: Path, kind: int) -> int | None:
-    """Open and lock a file; None if it does not exist, or another process holds its lock."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(descriptor, kind)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        if is_same_file(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # it was removed in between
+        release(lock)
 
 
 def _fetch(path: Path, bucket: Bucket) -> bool:
     """Fetch a file unless another process has; return whether the bucket lists it."""
     private_folder(path.parent)
-    lock = path.with_name(f".{path.name}{_LOCK_SUFFIX}")
+    lock = path.with_name(f".{path.name}.lock")
     with exclusive_lock(lock, wait=True):
         try:
             if path.exists():
                 return True
-            folder = _place(path.parent)
-            listed = list_video(bucket, folder).get(path.name)
+            place = _place(path.parent)
+            listed = list_video(bucket, place).get(path.name)
             if listed is None:
                 return False
             allow_time(str(path), listed.bytes)
-            os.truncate(lock, listed.bytes)
-            _make_room(path.parents[2])
-            bucket.download(f"{folder}/{path.name}", path, listed.bytes, listed.sha256)
+            folder, name = CopyFolder(path.parents[2], levels=2), f"{place}/{path.name}"
+            oldest_first = sorted(
+                (each.last_read_ns, other) for other, each in folder.present().items()
+            )
+            with folder.reserved(
+                name, listed.bytes, _limit_bytes(), [other for _, other in oldest_first],
+                may_exceed=True,  # waiting for others could last for ever: they may wait too
+            ) as file:  # fmt: skip
+                bucket.download(name, file, listed.bytes, listed.sha256)
             return True
         finally:
             lock.unlink(missing_ok=True)
-
-
-def _make_room(folder: Path) -> None:
-    """Remove the copies that were read longest ago until all fit into the limit.
-
-    Files that are being fetched count with the length of their lock. A lock that a killed process
-    left is removed.
-    """
-    limit = _limit_bytes()
-    with exclusive_lock(folder / ".room", wait=True):
-        sizes: dict[Path, int] = {}
-        last_read: list[tuple[int, Path]] = []
-        for path in folder.glob("*/*/*"):
-            is_hidden = path.name.startswith(".")
-            if is_hidden and path.suffix != _LOCK_SUFFIX:  # half a file, which has a lock
-                continue
-            if is_hidden:
-                remove_abandoned(path)
-            try:
-                found = path.stat()
-            except FileNotFoundError:  # another process has removed it
-                continue
-            if is_hidden:
-                copy = path.with_name(path.name[1 : -len(_LOCK_SUFFIX)])
-                sizes.setdefault(copy, found.st_size)
-            else:
-                sizes[path] = found.st_size
-                last_read.append((found.st_atime_ns, path))
-        total = sum(sizes.values())
-        for _, path in sorted(last_read):
-            if total <= limit:
-                return
-            descriptor = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if descriptor is not None:
-                path.unlink(missing_ok=True)
-                os.close(descriptor)
-                total -= sizes[path]
 
 
 def _limit_bytes() -> float:

@@ -17,7 +17,6 @@ from avsa.data.remote.fetching import RemoteFile, fetch
 from avsa.data.remote.mirror import read_remote
 from avsa.data.remote.shard_cache import ShardCache
 from avsa.data.remote.shard_order import Schedule
-from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
 from yt360.shards.format.shard_file import ShardFile
@@ -58,15 +57,8 @@ class RemoteClips(ShardReader):
             BadItem: The shard cannot be fetched.
             UserError: The clips were closed while waiting.
         """
-        path = self._shard_path(clip)
-        while True:
-            with self._cache.reading(self.cache_name(clip)):
-                try:
-                    return ShardFile(path, self._folder)
-                except BadItem:
-                    if path.exists():
-                        raise
-            # Another process has just removed the shard.
+        with self._cache.reading(self.cache_name(clip)):
+            return ShardFile(self._shard_path(clip), self._folder)
 
     def is_present(self, clip: int) -> bool:
         """Return whether the shard of a clip has been fetched."""

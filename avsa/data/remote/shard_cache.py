@@ -2,14 +2,12 @@
 
 Schedules state which shards will be read next. The missing shard that is needed first is fetched
 first, and the shard that is needed last is evicted first. One cache serves all splits of a mirror;
-processes on one machine share the folder and its size limit (`avsa.data.remote.shard_folder`).
+processes on one machine share the folder and its size limit (`yt360.buckets.copy_folder`).
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,8 +15,15 @@ from pathlib import Path
 from typing import IO
 
 from avsa.data.remote.fetching import RemoteFile
-from avsa.data.remote.shard_folder import NoRoomError, TakenError, present_shards, reserved_shard
 from avsa.data.remote.shard_order import Schedule
+from yt360.buckets.copy_folder import (
+    CopyFolder,
+    NoRoomError,
+    Present,
+    TakenError,
+    lock_for_reading,
+    release,
+)
 from yt360.errors import BadItem, UserError
 from yt360.files import MACHINE_ERRORS
 
@@ -27,8 +32,8 @@ _POLL_S = 0.2
 _CLOSE_WAIT_S = 2.0
 
 
-class _Request(Future[None]):
-    """A reader that waits for a shard."""
+class _Request(Future[int]):
+    """A reader that waits for a shard, and is given it locked (`lock_for_reading`)."""
 
     def __init__(self, name: str, schedule: Schedule | None) -> None:
         super().__init__()
@@ -47,13 +52,12 @@ class ShardCache:
         self, root: Path, fetch: Callable[[RemoteFile, IO[bytes], threading.Event], None]
     ) -> None:
         self.root, self._fetch = root, fetch
+        self._folder = CopyFolder(root, levels=1, suffix=".tar")
         self.shards: dict[str, RemoteFile] = {}
         self.limit_bytes = 0
         self._users: set[object] = set()
         self._lock = threading.RLock()  # guards the fields up to the next blank line
         self._schedules: list[Schedule] = []  # of the reader that advanced last, first
-        self._reading: Counter[str] = Counter()
-        self._last_read: dict[str, int] = {}  # times, in nanoseconds
         self._requests: list[_Request] = []
         self._failed: set[str] = set()  # not prefetched again, only on request
         self._thread: threading.Thread | None = None
@@ -128,7 +132,7 @@ class ShardCache:
         with self._lock:
             schedule.closed = True
             self._schedules = [each for each in self._schedules if each != schedule]
-            self._answer(lambda each: each.schedule is schedule, self._closed_error())
+            self._refuse(lambda each: each.schedule is schedule, self._closed_error())
         self._wake.set()
 
     @contextmanager
@@ -144,16 +148,13 @@ class ShardCache:
             OSError: An error of this machine, such as a full disk.
             UserError: The cache or the schedule was closed while waiting.
         """
-        with self._lock:
-            self._reading[name] += 1
+        lock = lock_for_reading(self.root / name)
+        if lock is None:
+            lock = self._request(name, schedule).result()
         try:
-            while not (self.root / name).exists():
-                self._request(name, schedule).result()
             yield
         finally:
-            with self._lock:
-                self._last_read[name] = time.monotonic_ns()
-                self._reading[name] -= 1
+            release(lock)
             if self._wants_room:
                 self._wake.set()
 
@@ -162,7 +163,7 @@ class ShardCache:
         with self._lock:
             self._closed.set()
             # Before the fetch that is cancelled fails.
-            self._answer(lambda _: True, self._closed_error())
+            self._refuse(lambda _: True, self._closed_error())
             thread, self._thread = self._thread, None
         self._wake.set()
         if thread is not None:
@@ -178,16 +179,21 @@ class ShardCache:
         self._start()
         return request
 
-    def _answer(self, is_meant: Callable[[_Request], bool], error: Exception | None = None) -> None:
-        """Let some of the waiting readers go on, or raise an error."""
+    def _answer(self) -> None:
+        """Give the shards that are present to their readers."""
         with self._lock:
-            answered = [each for each in self._requests if is_meant(each)]
-            self._requests = [each for each in self._requests if each not in answered]
-        for request in answered:
-            if error is None:
-                request.set_result(None)
-            else:
+            for request in self._requests:
+                lock = lock_for_reading(self.root / request.name)
+                if lock is not None:
+                    request.set_result(lock)
+            self._requests = [each for each in self._requests if not each.done()]
+
+    def _refuse(self, is_meant: Callable[[_Request], bool], error: Exception) -> None:
+        """Raise an error in some of the waiting readers."""
+        with self._lock:
+            for request in filter(is_meant, self._requests):
                 request.set_exception(error)
+            self._requests = [each for each in self._requests if not each.done()]
 
     def _closed_error(self) -> UserError:
         return UserError(
@@ -212,23 +218,23 @@ class ShardCache:
                 is_busy = self._fetch_next()
             except Exception as error:  # of the order or of the folder; later readers try again
                 is_busy = False
-                self._answer(waiting.__contains__, _failure(error))
+                self._refuse(waiting.__contains__, _failure(error))
             if not is_busy:
                 self._wake.wait(_POLL_S)
 
     def _fetch_next(self) -> bool:
         """Fetch the missing shard that is needed first; return False if there is none."""
         upcoming = self._look_ahead()
-        present = present_shards(self.root)
-        self._answer(lambda each: each.name in present)
+        self._answer()
         urgent = [each.name for each in self._requests]
         prefetched = [name for name in upcoming if name not in self._failed]
+        present = self._folder.present()
         self._wants_room = False
         for name in dict.fromkeys([*urgent, *prefetched]):
             if name not in present:
                 sooner = [] if name in urgent else upcoming[: upcoming.index(name)]
                 try:
-                    self._fetch_shard(name, self._evictable(present.keys() - sooner, upcoming))
+                    self._fetch_shard(name, _evictable(present, sooner, upcoming))
                 except TakenError:
                     continue
                 except NoRoomError:
@@ -239,49 +245,37 @@ class ShardCache:
 
     def _fetch_shard(self, name: str, evictable: list[str]) -> None:
         """Fetch a shard, or pass the error to its readers."""
-        shard, failure = self.shards[name], None
+        shard = self.shards[name]
         try:
-            with reserved_shard(
-                self.root, name, shard.bytes, self.limit_bytes, evictable, self._remove
-            ) as file:
+            with self._folder.reserved(name, shard.bytes, self.limit_bytes, evictable) as file:
                 self._fetch(shard, file, self._closed)
         except (TakenError, NoRoomError):
             raise
         except Exception as error:  # any error must reach the waiting readers
-            failure = _failure(error)
             self._failed.add(name)
-        self._answer(lambda each: each.name == name, failure)
+            self._refuse(lambda each: each.name == name, _failure(error))
 
     def _look_ahead(self) -> list[str]:
         """Return the shards that will be read, next one first."""
         upcoming: dict[str, None] = {}
         for schedule in self._schedules:
-            for name in schedule.drop_finished():
-                self._last_read[name] = time.monotonic_ns()
             upcoming |= dict.fromkeys(schedule.upcoming(self.limit_bytes))
         return list(upcoming)
 
-    def _evictable(self, names: Iterable[str], upcoming: list[str]) -> list[str]:
-        """Return the shards that nobody reads, in the order of their eviction.
 
-        Those without a known use come first, the least recently read one in front; then those that
-        will be read last.
-        """
-        place = {name: number for number, name in enumerate(upcoming)}
-        return sorted(
-            (name for name in names if not self._reading[name]),
-            key=lambda name: (
-                -place.get(name, len(upcoming)),
-                self._last_read.get(name, 0),
-                name,
-            ),
-        )
+def _evictable(
+    present: Mapping[str, Present], sooner: Iterable[str], upcoming: list[str]
+) -> list[str]:
+    """Return the shards that may be evicted, in this order.
 
-    def _remove(self, name: str) -> bool:
-        with self._lock:
-            if not self._reading[name]:
-                (self.root / name).unlink(missing_ok=True)
-            return not self._reading[name]
+    Those without a known use come first, the least recently read one in front; then those that
+    will be read last.
+    """
+    place = {name: number for number, name in enumerate(upcoming)}
+    return sorted(
+        present.keys() - sooner,
+        key=lambda name: (-place.get(name, len(upcoming)), present[name].last_read_ns, name),
+    )
 
 
 def _failure(error: Exception) -> BadItem | OSError:

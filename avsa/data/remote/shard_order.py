@@ -32,19 +32,14 @@ class Schedule:
         self._sizes, self._shards_of_step = sizes, shards_of_step
         self._ahead: deque[tuple[int, list[str]]] = deque()
 
-    def drop_finished(self) -> list[str]:
-        """Forget the steps before the current one; return the shards that they read."""
-        finished: list[str] = []
-        while self._ahead and self._ahead[0][0] < self.step:
-            finished += self._ahead.popleft()[1]
-        return finished
-
     def upcoming(self, limit_bytes: int) -> list[str]:
         """Return the next shards, the first one first; more would not change what is cached.
 
         Args:
             limit_bytes: Maximum total size of cached shards.
         """
+        while self._ahead and self._ahead[0][0] < self.step:
+            self._ahead.popleft()
         known = dict.fromkeys(name for _, names in self._ahead for name in names)
         size = sum(self._sizes[name] for name in known)
         step = self._ahead[-1][0] + 1 if self._ahead else self.step

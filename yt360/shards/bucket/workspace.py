@@ -151,7 +151,7 @@ class Workspace:
         split, name = path.parent.name, path.name
         shards = DatasetInfo.load(self.folder).splits[split].shards
         shard = next(shard for shard in shards if shard.name == name)
-        self._bucket.download(f"{split}/{name}", path, shard.bytes, shard.sha256)
+        self._download(split, shard, path)
         try:
             yield
         finally:
@@ -264,15 +264,19 @@ class Workspace:
             missing = [shard for shard in shards if not (folder / shard.name).exists()]
             rows = self._rows(split, info) if missing else {}
             for shard in missing:
-                path, name = folder / shard.name, f"{split}/{shard.name}"
+                path = folder / shard.name
                 if len(rows.get(shard.name, ())) == shard.clips:
                     of_shard = rows[shard.name]
                     parts = [row.byte_range(KEPT) for row in of_shard]
-                    facts = self._bucket.read_parts(name, parts)
+                    facts = self._bucket.read_parts(f"{split}/{shard.name}", parts)
                     write_hollow(path, of_shard, facts, shard.bytes)
                 else:  # the index of a killed build lacks its newest shards
-                    self._bucket.download(name, path, shard.bytes, shard.sha256)
+                    self._download(split, shard, path)
                     hollow_out(path)
+
+    def _download(self, split: str, shard: ShardInfo, path: Path) -> None:
+        with atomic_write(path) as file:
+            self._bucket.download(f"{split}/{shard.name}", file, shard.bytes, shard.sha256)
 
     def _rows(self, split: Split, info: DatasetInfo) -> dict[str, list[ClipRow]]:
         """Return the index of a split by shard; without rows that cannot be read."""

@@ -94,10 +94,9 @@ def test_what_another_process_is_fetching_counts(read, memory, monkeypatch):
 
 def test_what_a_killed_process_was_fetching_does_not_count(read, monkeypatch):
     monkeypatch.setenv("YT360_MEDIA_CACHE_GB", str(2500 / 1e9))
-    left = read(3)[0][0].with_name(".v3.mp4.lock")
+    left = read(3)[0][0].with_name(".v3.mp4.0.tmp")
     left.parent.mkdir(parents=True)
-    left.touch()
-    os.truncate(left, 10_000)
+    left.write_bytes(bytes(10_000))
     for number in (0, 1):
         with read(number)[1]:
             pass

@@ -33,7 +33,6 @@ def test_advancing_equals_starting_there(seed):
     going = schedule_of(text)
     for step in range(1, 30):
         going.step = step
-        going.drop_finished()
         # Looking far enough to fill the room once, it knows at least as much.
         soon = schedule_of(text, step).upcoming(35)
         assert going.upcoming(35)[: len(soon)] == soon
@@ -58,23 +57,14 @@ def test_steps_are_asked_for_once():
     asked = []
     schedule = schedule_of("ab b c d e f", asked=asked)
     for schedule.step in range(3):
-        schedule.drop_finished()
         schedule.upcoming(25)
     assert asked == sorted(set(asked))
-
-
-def test_finished_steps_are_told_once():
-    schedule = schedule_of("ab b c d")
-    schedule.upcoming(ALWAYS)
-    schedule.step = 2
-    assert schedule.drop_finished() == ["a", "b", "b"] and schedule.drop_finished() == []
 
 
 def test_steps_that_were_not_looked_at_can_be_skipped():
     schedule = schedule_of("a b c d e f")
     schedule.upcoming(15)
     schedule.step = 4
-    schedule.drop_finished()
     assert schedule.upcoming(ALWAYS) == ["e", "f"]
 
 
