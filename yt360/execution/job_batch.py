@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import pickle
 import secrets
+import signal
+import sys
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from yt360.plugins import load_plugins
 
 Reply = tuple[bool, Any]
 """Whether a task succeeded, and its result or its exception; or (True, `Crashed`)."""
+KILL_S = 2.0
+"""Seconds within which SIGKILL reaches all processes of a job."""
 _SUFFIX = ".result"
 
 
@@ -44,15 +49,38 @@ class Batch:
     plugins: tuple[str, ...]
 
 
-def run_batch(batch: Batch) -> None:
-    """Run the tasks of a batch and write their results."""
+def run_batch(batch: Batch, wait: Callable[[float], None] = time.sleep) -> None:
+    """Run the tasks of a batch and write their results.
+
+    Args:
+        batch: The tasks.
+        wait: Waits for seconds.
+
+    Raises:
+        SystemExit: The job is being ended; its other tasks have no results.
+    """
     load_plugins(batch.plugins)  # the pool has its workers load them
     with WorkerPool(batch.workers, batch.limits) as pool:
         for (number, _), reply in pool.run(_call, deque(batch.tasks)):
+            if isinstance(reply, Crashed):
+                _end_with_job(reply, wait)
             content = pickle.dumps((True, reply)) if isinstance(reply, Crashed) else reply
             name = f"{number}-{secrets.token_hex(8)}{_SUFFIX}"
             with atomic_write(batch.results / name) as file:
                 file.write(content)
+
+
+def _end_with_job(crash: Crashed, wait: Callable[[float], None]) -> None:
+    """End this process if a worker process died because its job is being ended.
+
+    A batch system that cancels a job, or ends it at its time limit, sends SIGTERM to all its
+    processes, and later SIGKILL. submitit lets this process survive SIGTERM. The task is not at
+    fault, so it must not get a result.
+    """
+    if crash.exit_code == -signal.SIGTERM:
+        sys.exit("a worker process was terminated: the job is being ended")
+    if crash.exit_code == -signal.SIGKILL:
+        wait(KILL_S)  # this process may be killed next
 
 
 def take_results(folder: Path) -> Iterator[tuple[int, Reply]]:
