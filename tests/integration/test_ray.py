@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen, run
+from subprocess import DEVNULL, Popen
 from typing import Any
 
 import pytest
+from engines.trials import outcome, start, trials
 from fake_youtube import FakeYouTube, media_bytes
 from helpers.paths import REPOSITORY
 from helpers.scene_runs import SceneRun
+from kill.compare import differences
 
-from yt360.catalog import Catalog, MediaFile
+from yt360.catalog import Catalog
 from yt360.catalog.lists.yt360_lists import import_urls
-from yt360.catalog.media_folder import MARKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -46,8 +46,6 @@ BUILD = [
     "--shard-mb",
     "0.3",
 ]
-TRUTH = ["--segmenter", "truth", "--height", "64", "--views", "panorama"]
-FIVE = ["scenes", "inspect", "pseudolabel", "dedup", "check"]
 
 
 @pytest.fixture
@@ -125,65 +123,17 @@ def test_a_cluster_that_loses_a_node_evaluates_like_one_process(
     assert records(out) == records(local) and len(records(local)) == 2
 
 
-def fill(path: Path, videos: list[Path]) -> None:
-    """Make a catalog that has downloaded some scenes."""
-    with Catalog(path, create=True) as catalog:
-        media = catalog.make_media()
-        for number, video in enumerate(videos):
-            video_id = f"scene-{number:05d}"
-            catalog.videos.add(video_id)
-            for role, suffix in (("video", ".mp4"), ("sound", ".flac")):
-                source = video.with_suffix(suffix)
-                shutil.copy(source, media / source.name)
-                size = source.stat().st_size
-                catalog.files.put(video_id, MediaFile(role=role, path=source.name, bytes=size))
-            catalog.videos.requeue([video_id], "downloaded")
-
-
-def results(folder: Path, scenes: Path, dataset: Path, *where: str) -> dict[str, Any]:
-    """Run five commands in a folder; return what each prints and writes.
-
-    Left out are files that differ from run to run.
-    """
-    folder.mkdir()
-    fill(folder / "my.catalog", sorted(scenes.glob("*.mp4"))[:3])
-    shutil.copytree(dataset, folder / "data", ignore=shutil.ignore_patterns("*panoptic*"))
-    commands = {
-        "scenes": ["made", "--videos", "3", "--size", "64x32", "--duration-s", "2"],
-        "inspect": ["my.catalog"],
-        "pseudolabel": ["data", *TRUTH, "--scenes", str(scenes)],
-        "dedup": ["data"],
-        "check": ["data"],
-    }
-    printed: dict[str, Any] = {}
-    for name, arguments in commands.items():
-        done = run([*COMMAND, name, *arguments, *where], cwd=folder, stdout=PIPE, text=True)
-        lines = [line for line in done.stdout.splitlines() if "per panorama" not in line]  # speed
-        printed[name] = done.returncode, lines
-    with Catalog(folder / "my.catalog") as catalog:
-        printed["verdicts"] = [
-            (video.state, video.reason, catalog.verdicts.of(video.video_id))
-            for video in catalog.videos.select()
-        ]
-    left_out = folder.glob("my.catalog*")
-    for path in (*left_out, folder / "my-media" / MARKER, folder / "data" / "duplicates" / ".lock"):
-        path.unlink(missing_ok=True)
-    return printed | tree(folder)
-
-
 def test_the_other_commands_write_what_one_process_writes(
-    cluster: Any, scene_dataset: SceneRun, tmp_path: Path
+    cluster: Any, scene_run: SceneRun, tmp_path: Path
 ) -> None:
-    made = scene_dataset.scenes, scene_dataset.dataset
-    local = results(tmp_path / "local", *made, "--workers", "1")
-    address = f"ray:{cluster.address}"
-    ray = results(tmp_path / "ray", *made, "--workers", "2", "--executor", address)
-    assert [local[name][0] for name in FIVE] == [0] * 5
-    written = {name.partition("/")[0] for name in local.keys() - {*FIVE, "verdicts"}}
-    assert len(local["verdicts"]) == 3 and all(checked for _, _, checked in local["verdicts"])
-    assert sum(name.startswith("made/") and name.endswith(".mp4") for name in local) == 3
-    assert written == {"made", "data", "my-media"} and any("panoptic" in name for name in local)
-    assert {name for name in local.keys() | ray.keys() if local.get(name) != ray.get(name)} == set()
+    engine = ("--executor", f"ray:{cluster.address}", "--workers", "2")
+    for trial in trials(scene_run.scenes, scene_run.dataset, scene_run.run):
+        outcomes = []
+        for name, words in (("local", ("--workers", "1")), ("ray", engine)):
+            folder = tmp_path / trial.name / name
+            outcomes.append(outcome(folder, start(trial, folder, words).wait()))
+        assert trial.faults(outcomes[0]) == []
+        assert differences(*outcomes) == []
 
 
 def test_workers_of_a_cluster_download_the_bytes_of_one_process(

@@ -1,0 +1,1 @@
+"""Compare what commands write on an engine with what one process writes."""
