@@ -31,9 +31,9 @@ def main() -> int:
     """Run the tool; 0 if every command wrote on Slurm what it wrote alone."""
     options = _parse()
     known = trials(options.scenes, options.dataset, options.run)
-    engine = ("--executor", options.executor, "--workers", "2")
+    engine = ["--executor", options.executor, "--workers", "2"]
     if options.executor_config is not None:
-        engine += ("--executor-config", str(options.executor_config.absolute()))
+        engine += ["--executor-config", str(options.executor_config.absolute())]
     failed = False
     for number, trial in enumerate(known):
         if not options.names or trial.name in options.names:
@@ -43,7 +43,7 @@ def main() -> int:
     return int(failed)
 
 
-def compare(trial: Trial, folder: Path, engine: tuple[str, ...], how: How) -> list[str]:
+def compare(trial: Trial, folder: Path, engine: list[str], how: How) -> list[str]:
     """Run a command on both; print a line about it and return a line for each difference.
 
     Args:

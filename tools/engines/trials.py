@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
+from typing import Literal
 
 from kill.compare import Snapshot, snapshot
 
@@ -18,6 +19,8 @@ from yt360.shards.format.schema import DatasetInfo
 
 VIDEOS = 3
 """Scenes that are rendered, and videos in the catalog."""
+ROLES: tuple[tuple[Literal["video", "sound"], str], ...] = (("video", ".mp4"), ("sound", ".flac"))
+"""Roles and suffixes of a scene's media."""
 SPEED = "per panorama"
 """Text in the one line of output that states a speed, and is left out."""
 
@@ -136,7 +139,7 @@ def make_catalog(scenes: Path, folder: Path) -> None:
         for number, video in enumerate(sorted(scenes.glob("*.mp4"))[:VIDEOS]):
             video_id = f"scene-{number:05d}"
             catalog.videos.add(video_id)
-            for role, suffix in (("video", ".mp4"), ("sound", ".flac")):
+            for role, suffix in ROLES:
                 source = video.with_suffix(suffix)
                 shutil.copy(source, media / source.name)
                 size = source.stat().st_size
