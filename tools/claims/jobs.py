@@ -117,7 +117,7 @@ class Runner:
             status = self.call(job, log)
             seconds = self.clock() - started
             if status == 0:
-                self._mark(job, part, seconds)
+                self._mark(job, part, seconds + (0 if again else self._spent(job)))
                 progress.finished(job.name, seconds)
                 return None
             progress.finished(f"{job.name} failed with exit status {status}, see {log}", seconds)
@@ -138,6 +138,11 @@ class Runner:
         file = self.out / DONE / f"{job.name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, {"part": part, "command": list(job.command), "seconds": round(seconds, 1)})
+
+    def _spent(self, job: Job) -> float:
+        """Return the seconds that earlier calls of a job took, whose results it may have used."""
+        seconds = self._marks(job).get("seconds", 0)
+        return seconds if isinstance(seconds, int | float) else 0
 
     def _marks(self, job: Job) -> Mapping[str, object]:
         try:

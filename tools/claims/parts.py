@@ -8,8 +8,8 @@ from pathlib import Path
 
 from avsa.training.run_folder import CONFIG_FILE
 from claims.jobs import Job
-from claims.size import SKIP_FURTHER, Size
-from claims.variants import BY_NAME, INTENSITY, ON_RECORDINGS, PLAIN, SEGMENTED, VARIANTS, Variant
+from claims.size import Size
+from claims.variants import BY_NAME, INTENSITY, ON_RECORDINGS, PLAIN, VARIANTS, Variant
 
 PRESET, SCENE_SEED = "claims", 1
 STATISTICS = (PLAIN, INTENSITY)
@@ -130,12 +130,9 @@ class Grid:
         jobs = []
         for variant, seed in self.runs():
             run = self.run(variant, seed)
-            segmentation = () if variant.name in SEGMENTED else ("segmentation",)
-            further = SKIP_FURTHER if variant.table == 3 else ()
-            skipped = dict.fromkeys((*self.size.skip, *segmentation, *further))
             command = _command(
                 "avsa", "eval", "all", run, "--data", self.dataset, "--scenes", self.scenes,
-                *options, *(f"--skip={name}" for name in skipped),
+                *options, *(f"--skip={name}" for name in self.size.skip),
             )  # fmt: skip
             jobs.append(Job(f"evaluate/{run.name}", command))
         return jobs

@@ -70,8 +70,6 @@ SKIP = (
     "avc-bin views=1",
 )
 """What tells least for its time."""
-SKIP_FURTHER = ("avsa-bin views=1", "probe")
-"""The same for variants further beyond the paper."""
 
 FULL = Size(name="full", train_scenes=1400, test_scenes=300, evaluation=EVALUATION, skip=SKIP)
 

@@ -85,8 +85,6 @@ FAST = "speedrun"
 """The recipe that reaches the best accuracy in the least time."""
 CONTROL = "control"
 """Learns from audio that is rotated at random, so alignment cannot be learned."""
-SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY, FAST)
-"""Variants whose features are tested by segmentation, which takes longest."""
 ON_RECORDINGS = ("avc-intensity", PLAIN, INTENSITY, FAST, CONTROL)
 """Variants that are tested on real recordings."""
 

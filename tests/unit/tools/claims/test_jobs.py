@@ -66,6 +66,15 @@ def test_times_are_summed_over_the_jobs_of_a_part(runner_of, tmp_path):
     assert times(tmp_path) == {"part": (2, 2.0), "other": (1, 1.0)}
 
 
+def test_times_of_a_job_that_ran_with_another_command_count(runner_of, tmp_path):
+    for command in ("1", "2", "2"):
+        runner_of(Calls()).run("part", [Job("a", (command,))])
+    assert times(tmp_path) == {"part": (1, 2.0)}
+    for _ in range(2):
+        runner_of(Calls()).run("report", [Job("b", ("b",))], again=True)
+    assert times(tmp_path)["report"] == (1, 1.0)
+
+
 def test_lines_tell_the_time_that_is_left(runner_of):
     lines = []
     runner_of(Calls(), lines).run("part", JOBS)
