@@ -189,7 +189,7 @@ def _use(facts: DatasetFacts) -> list[str]:
     if not facts.has_media:
         return [
             *lines,
-            "Fetch the videos from their sources, as far as they are there and you may:",
+            "Fetch the videos that are on YouTube, as far as they are there and you may:",
             "",
             "```",
             f"yt360 import --list DATASET/{CLIP_LIST_FILE} my.catalog",

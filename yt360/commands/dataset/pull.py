@@ -51,6 +51,6 @@ def command(address: str, out: Path | None) -> None:
         echo(f"not files of a dataset, left there: {names}{rest}")
     if done.missing_shards:
         echo(
-            f"{done.missing_shards} shards of clips are not on the hub; to fetch the videos: "
-            f"`yt360 import --list {folder}/clips.csv my.catalog`"
+            f"{done.missing_shards} shards of clips are not on the hub; to fetch those of their "
+            f"videos that are on YouTube: `yt360 import --list {folder}/clips.csv my.catalog`"
         )
