@@ -63,8 +63,8 @@ def read_decisions(path: Path) -> list[Decision]:
     found = find_decisions([path])
     if not found:
         raise UserError(
-            f"{path} holds no decisions; give a review.jsonl, a dataset or a folder that contains "
-            "one, or a catalog",
+            f"{as_url(path) or path} holds no decisions; give a review.jsonl, a dataset or a "
+            "folder that contains one, or a catalog",
             "missing",
             "--review",
         )

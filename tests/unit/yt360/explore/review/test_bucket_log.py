@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -10,6 +11,7 @@ from helpers.errors import user_error
 from helpers.memory_buckets import Memory, memory_bucket
 from helpers.s3_server import DENIED, lost_answer, running
 
+from yt360.errors import UserError
 from yt360.explore.review.applied import find_decisions, read_decisions
 from yt360.explore.review.bucket_log import BucketLog
 from yt360.explore.review.log import ReviewLog
@@ -111,8 +113,10 @@ def test_a_damaged_line_is_reported(open_log, server, url):
 def test_a_build_finds_the_decisions_of_datasets_in_buckets(server, url, tmp_path, monkeypatch):
     server.set_environment(monkeypatch.setenv)
     assert find_decisions([tmp_path, url]) == []
-    with user_error("missing", "--review"):
-        read_decisions(url)
+    with pytest.raises(UserError) as caught:
+        read_decisions(Path(url))  # a path, as the command line gives it
+    assert (caught.value.code, caught.value.key) == ("missing", "--review")
+    assert str(caught.value).startswith(f"{url} ")
     server.objects(url).put("review.jsonl", LINE)
     for place in (url, f"{url}/review.jsonl"):
         assert [each.action for each in find_decisions([place])] == ["keep"]
