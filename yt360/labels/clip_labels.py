@@ -78,7 +78,6 @@ def label_clips(
         UserError: A single image does not fit the device's memory.
         Exception: Any other exception of a stage.
     """
-    parts = _parts(keys, decode, fps, labeller)
     unfinished: deque[tuple[_Part, Future[bytes | None]]] = deque()
     maps: list[Tensor] = []  # of the clip that is being finished
     finisher = ThreadPoolExecutor(1, "merge-labels")
@@ -99,7 +98,10 @@ def label_clips(
         return None if part.problem else labeller.cut(part.frames)
 
     try:
-        with closing(ahead(parts, cut, PARTS_AHEAD)) as cut_parts:
+        with (
+            closing(_parts(keys, decode, fps, labeller)) as parts,
+            closing(ahead(parts, cut, PARTS_AHEAD)) as cut_parts,
+        ):
             for part, images in cut_parts:
                 if part.problem is not None:
                     yield LabelledPart(part.clip, keys[part.clip], 0, part.problem)

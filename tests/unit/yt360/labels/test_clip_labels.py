@@ -100,9 +100,16 @@ def test_the_network_runs_in_the_caller_s_thread_while_another_one_merges():
     timer.start()
     list(label_clips(KEYS, decode, FPS, labeller))
     timer.cancel()
+    timer.join()
     assert not alarm.is_set()
     assert ("network", threading.current_thread().name) in labeller.threads
     assert len(labeller.threads) == 2
+
+
+def stages_since(before):
+    """Return the threads of stages that were started since, by name."""
+    names = [thread.name for thread in set(threading.enumerate()) - before]
+    return [name for name in names if "produce" in name or "merge-labels" in name]
 
 
 @pytest.mark.parametrize("stage", ["decode", "cut", "start", "finish"])
@@ -123,14 +130,16 @@ def test_an_error_of_any_stage_comes_out_and_leaves_no_thread(stage):
     def broken_decode(clip):
         return decode(clip) if stage != "decode" or clip == 3 else Broken().fail()
 
-    before = threading.active_count()
-    with pytest.raises(OSError, match="broken"):
-        list(label_clips(KEYS, broken_decode, FPS, Broken()))
-    assert threading.active_count() == before
+    keys = KEYS | {clip: f"{clip}-00000" for clip in range(10, 40)}  # more than is decoded ahead
+    before = set(threading.enumerate())
+    with pytest.raises(OSError, match="broken") as caught:
+        list(label_clips(keys, broken_decode, FPS, Broken()))
+    assert caught.tb is not None  # refers to the generators, which are not collected yet
+    assert not stages_since(before)
 
 
 def test_a_consumer_that_stops_leaves_no_thread():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with closing(label_clips(KEYS, decode, FPS, Labeller())) as parts:
         next(parts)
-    assert threading.active_count() == before
+    assert not stages_since(before)
