@@ -7,7 +7,7 @@ network runs in the thread of the caller. The labels are those of one stage afte
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def _parts(
     decode: Callable[[int], Tensor],
     fps: float,
     labeller: PanoramaLabeller,
-) -> Iterator[_Part]:
+) -> Generator[_Part, None, None]:
     """Yield the parts of clips that are decoded ahead."""
     with closing(ahead(keys, decode, CLIPS_AHEAD)) as decoded:
         for clip, frames in decoded:
