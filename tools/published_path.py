@@ -26,7 +26,8 @@ from avsa.data.clip_window import draw_clip_windows
 from avsa.hub.published import read_published_stats
 from avsa.models.conv2d import Conv2DConfig
 from avsa.models.translation import TranslationConfig
-from avsa.views.audio_statistics import AudioStatistics, measure_statistics, random_audio
+from avsa.views.audio_statistics import AudioStatistics, measure_statistics
+from avsa.views.random_audio import random_audio
 from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.clip_codec.format import ClipFormat

@@ -6,7 +6,8 @@ All four channels share the statistics, because level differences between channe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,22 +18,14 @@ from pydantic import Field
 from torch import Tensor
 
 from avsa.config.renamed import new_name
-from avsa.data.clip_reader import ClipTask
-from avsa.data.clip_window import draw_clip_windows, too_short
-from avsa.data.clips import clips_form
-from avsa.data.decoder_pool import DECODERS
-from avsa.data.decoder_process import Source
+from avsa.data.clips import clips_form, open_clips
 from avsa.data.loader import DataConfig
-from avsa.data.order import SamplingConfig, TrainingOrder
-from avsa.data.raw import Buffer
-from avsa.data.remote.mirror import is_mirror
+from avsa.data.remote.mirror import address_of
+from avsa.views.random_audio import random_audio
 from avsa.views.spectrogram import AudioConfig, log_mels, require_long_audio
-from yt360.devices import cores_per_process
 from yt360.errors import UserError
 from yt360.files import write_json
-from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import AUDIO_STATS_FILE, DatasetInfo
-from yt360.terminal.progress import Progress
 from yt360.untrusted.parsing import Count, read_json
 
 logger = logging.getLogger(__name__)
@@ -41,8 +34,6 @@ FORMAT_VERSION = 1
 DEFAULT_SAMPLES = 1000
 # Minimum standard deviation, for bands above the bandwidth of the recordings.
 MIN_STD_DB = 1.0
-# Samples that are decoded at once.
-_AT_ONCE = 32
 # Limits of stored values: log-mels lie within ±200 dB, and standard deviations must be divisors.
 MAX_DB, MIN_STORED_STD_DB = 1e6, 1e-6
 
@@ -98,32 +89,38 @@ def measure_statistics(
 ) -> AudioStatistics:
     """Measure the statistics over random samples of the training split.
 
+    For a mirror, every shard with one of the samples is fetched.
+
     Args:
-        dataset: Dataset folder.
+        dataset: Dataset folder or mirror.
         config: Spectrogram configuration.
         samples: Number of samples; each is a random window of a random clip.
         seed: Seed of the samples.
 
     Raises:
-        UserError: The dataset has no training clips, or its audio has another sample rate.
+        UserError: The dataset has no training clips, none of them can be read, or its audio has
+            another sample rate.
     """
-    clips = ShardReader(dataset, "train")
-    if not len(clips):
-        raise UserError(
-            f"{dataset} has no training clips to measure; add clips to its split train",
-            code="empty",
-            key=dataset,
-        )
-    require_sample_rate(config, clips_form(clips.info).sample_rate_hz)
     totals = torch.zeros(3, config.n_mels, dtype=torch.float64)
-    require_long_audio(config, DataConfig().window_shape(clips_form(clips.info)).num_samples)
-    for audio in random_audio(clips, samples, seed):
-        levels = log_mels(audio[None], config).double().flatten(0, 2)
-        ones = torch.ones_like(levels)
-        totals += torch.stack([ones.sum(0), levels.sum(0), levels.square().sum(0)])
+    with closing(open_clips(dataset, "train")) as clips:
+        if not len(clips):
+            raise UserError(
+                f"{dataset} has no training clips to measure; add clips to its split train",
+                code="empty",
+                key=dataset,
+            )
+        form = clips_form(clips.info)
+        require_sample_rate(config, form.sample_rate_hz)
+        require_long_audio(config, DataConfig().window_shape(form).num_samples)
+        with closing(random_audio(clips, samples, seed)) as audios:
+            for audio in audios:
+                levels = log_mels(audio[None], config).double().flatten(0, 2)
+                ones = torch.ones_like(levels)
+                totals += torch.stack([ones.sum(0), levels.sum(0), levels.square().sum(0)])
     if not totals.any():
+        address = address_of(dataset)
         raise UserError(
-            f"no clip of {dataset} can be read; see `yt360 check {dataset}`",
+            f"no clip of {address} can be read; see `yt360 check {address}`",
             code="empty",
             key=dataset,
         )
@@ -131,36 +128,6 @@ def measure_statistics(
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     return AudioStatistics(mean.float(), std.clamp(min=MIN_STD_DB).float())
-
-
-def random_audio(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor]:
-    """Yield int16 (4, S) of random windows of random clips; report and skip unreadable clips."""
-    order = TrainingOrder(clips.video_ids, 1, seed, SamplingConfig(unit="clip"))
-    shape = DataConfig().window_shape(clips_form(clips.info))
-    buffer = Buffer.of_shapes((0, 0, 0, 0), (0, 2, 0, 0, 0), (_AT_ONCE, 4, shape.num_samples))
-    source = Source.of_folder(clips.dataset)
-    with Progress("measuring audio", samples, "samples") as progress:
-        for first in range(0, samples, _AT_ONCE):
-            steps = range(first, min(first + _AT_ONCE, samples))
-            drawn = [order.batch(step)[0].clip for step in steps]
-            windows = draw_clip_windows(
-                shape, clips.durations_s[drawn], 1, 0.0, seed, "stats", positions=steps
-            )
-            tasks = [
-                ClipTask(location, row, (), window)
-                for row, (location, window) in enumerate(
-                    zip(clips.locate(drawn), windows.samples.tolist(), strict=True)
-                )
-            ]
-            errors = DECODERS.decode(source, tasks, buffer, cores_per_process())
-            rows = zip(drawn, windows.fits, errors, buffer.audio[: len(drawn)], strict=True)
-            for clip, fits, error, audio in rows:
-                error = error if fits else too_short(clips.durations_s[clip], 1, 0.0)
-                if error is not None:
-                    progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
-                    continue
-                yield audio
-                progress.advance()
 
 
 def save_statistics(
@@ -202,28 +169,22 @@ def ensure_statistics(
 ) -> AudioStatistics:
     """Return the stored statistics; measure and store them if they are missing.
 
-    If the dataset folder is read-only, the statistics are returned without storing them.
+    If the dataset folder is read-only, the statistics are returned without storing them. Those of a
+    mirror are stored in the mirror; `avsa.data.remote.publishing` copies them to its bucket.
 
     Args:
-        dataset: Dataset folder.
+        dataset: Dataset folder or mirror.
         config: Spectrogram configuration.
         samples: Number of samples to measure.
 
     Raises:
-        UserError: The sample rates differ, the file is damaged, no clip can be read, or the dataset
-            is a mirror without statistics.
+        UserError: The sample rates differ, the file is damaged, or no clip can be read.
     """
     require_sample_rate(config, clips_form(DatasetInfo.load(dataset)).sample_rate_hz)
     statistics = load_statistics(dataset, config)
-    if statistics is None and is_mirror(dataset):
-        raise UserError(
-            f"{dataset} mirrors a dataset without statistics for these spectrograms; run "
-            "`avsa stats` with the same recipe on the machine of that dataset",
-            code="missing",
-            key=dataset,
-        )
     if statistics is None:
-        logger.warning("%s has no audio statistics for these spectrograms; measuring", dataset)
+        address = address_of(dataset)
+        logger.warning("%s has no audio statistics for these spectrograms; measuring", address)
         measured = measure_statistics(dataset, config, samples)
         mean_db, std_db = _rounded(measured.mean_db), _rounded(measured.std_db)
         statistics = AudioStatistics(torch.tensor(mean_db), torch.tensor(std_db))

@@ -151,14 +151,20 @@ def _code(error: BadItem | UserError | OSError) -> ErrorCode:
 
 
 def _replace_small(folder: Path, is_known: bool) -> None:
-    """Move the fetched files into place; if the dataset has changed, it is no mirror meanwhile."""
+    """Move the fetched files into place; if the dataset has changed, it is no mirror meanwhile.
+
+    Statistics that were measured in the mirror stay while the dataset has none and does not change.
+    """
     incoming = folder / _INCOMING
-    if is_known and not filecmp.cmp(incoming / DATASET_FILE, folder / DATASET_FILE, shallow=False):
+    is_same = is_known and filecmp.cmp(
+        incoming / DATASET_FILE, folder / DATASET_FILE, shallow=False
+    )
+    if is_known and not is_same:
         (folder / REMOTE_FILE).unlink()
     for name in _SMALL_FILES:
         if (incoming / name).exists():
             (incoming / name).replace(folder / name)
-        else:
+        elif not is_same:
             (folder / name).unlink(missing_ok=True)
 
 

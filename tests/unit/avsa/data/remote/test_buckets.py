@@ -6,10 +6,13 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+import torch
+from click.testing import CliRunner
 from helpers.errors import bad_item, user_error
 from helpers.s3_server import (
     DENIED,
     SLOW_DOWN,
+    lost_answer,
     lost_request,
     refused,
     running,
@@ -17,11 +20,14 @@ from helpers.s3_server import (
     truncated_answer,
 )
 
+from avsa.commands.stats import command as stats_command
 from avsa.data.clips import open_clips
 from avsa.data.remote import fetching
 from avsa.data.remote.mirror import dataset_folder
+from avsa.views.audio_statistics import load_statistics, measure_statistics
+from avsa.views.spectrogram import AudioConfig
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import shard_name
+from yt360.shards.format.schema import AUDIO_STATS_FILE, shard_name
 
 UNKNOWN = refused("500 Internal Server Error", "Strange")
 
@@ -81,3 +87,24 @@ def test_a_bucket_without_rights_is_refused_but_its_mirror_serves(s3, url):
     s3.fail(DENIED, "GET", "dataset.json")
     assert read_all(dataset_folder(url)) == known
     assert not s3.faults
+
+
+@pytest.mark.parametrize("fault", [None, SLOW_DOWN, lost_request, lost_answer])
+def test_statistics_are_measured_into_the_bucket_beside_those_of_other_spectrograms(
+    s3, url, origin, fault, tmp_path, monkeypatch
+):
+    audio = AudioConfig(n_mels=17)
+    if fault is not None:
+        s3.fail(fault, "PUT", AUDIO_STATS_FILE)
+    result = CliRunner().invoke(
+        stats_command, [url, "--samples", "8", "--set", f"audio.n_mels={audio.n_mels}"]
+    )
+    assert result.exit_code == 0, result.output
+    assert f"{url}/{AUDIO_STATS_FILE}" in result.output
+    there = measure_statistics(origin, audio, samples=8)
+    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "another"))
+    folder = dataset_folder(url)
+    torch.testing.assert_close(
+        load_statistics(folder, audio).mean_db, there.mean_db, rtol=0, atol=6e-5
+    )
+    assert load_statistics(folder, AudioConfig(n_mels=16)) is not None

@@ -21,7 +21,11 @@ from avsa.data.remote import clips as remote
 from avsa.data.remote.clips import RemoteClips, local_name
 from avsa.data.remote.mirror import mirror, read_remote
 from avsa.evals.features import EmbedConfig, embed_dataset
-from avsa.views.audio_statistics import ensure_statistics, load_statistics
+from avsa.views.audio_statistics import (
+    ensure_statistics,
+    load_statistics,
+    measure_statistics,
+)
 from avsa.views.preview import save_preview
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
@@ -198,10 +202,23 @@ def test_statistics_are_mirrored(server, open_mirror):
     assert load_statistics(clips.dataset, BANDS) is not None
 
 
-def test_missing_statistics_of_a_remote_dataset_are_an_error(open_mirror):
-    dataset = open_mirror().dataset
-    with user_error("missing", dataset):
-        ensure_statistics(dataset, AudioConfig(n_mels=17))
+def test_missing_statistics_of_a_remote_dataset_are_measured_as_those_of_a_folder(
+    server, open_mirror, monkeypatch
+):
+    audio, fetched, fetch = AudioConfig(n_mels=17), [], remote.fetch
+
+    def counting(shard, *rest):
+        fetched.append(shard.url)
+        fetch(shard, *rest)
+
+    monkeypatch.setattr(remote, "fetch", counting)
+    clips = open_mirror(room=2)
+    measured = ensure_statistics(clips.dataset, audio, samples=40)
+    there = measure_statistics(server.folder, audio, samples=40)
+    torch.testing.assert_close(measured.mean_db, there.mean_db, rtol=0, atol=6e-5)
+    torch.testing.assert_close(measured.std_db, there.std_db, rtol=0, atol=6e-5)
+    assert len(fetched) == len(set(fetched)) == SHARDS
+    assert cached_bytes(clips.dataset) <= read_remote(clips.dataset).cache_bytes
 
 
 def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mirror):

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.errors import user_error
 
 from avsa.data.clips import open_clips
@@ -20,7 +21,7 @@ from avsa.data.remote.mirror import (
     mirror,
     read_remote,
 )
-from avsa.views.audio_statistics import load_statistics
+from avsa.views.audio_statistics import ensure_statistics, load_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import BadItem, UserError
 from yt360.shards.format.reader import ShardReader
@@ -72,6 +73,16 @@ def test_statistics_go_with_the_dataset_that_they_are_of(server, tiny_dataset):
     build_anew(server, tiny_dataset)
     (server.folder / AUDIO_STATS_FILE).unlink(missing_ok=True)
     assert load_statistics(dataset_folder(server.url), AudioConfig(n_mels=16)) is None
+
+
+def test_measured_statistics_stay_while_the_dataset_does(server, tiny_dataset):
+    audio = AudioConfig(n_mels=16)
+    (server.folder / AUDIO_STATS_FILE).unlink()
+    measured = ensure_statistics(dataset_folder(server.url), audio, samples=3)
+    assert torch.equal(load_statistics(dataset_folder(server.url), audio).mean_db, measured.mean_db)
+    build_anew(server, tiny_dataset)
+    (server.folder / AUDIO_STATS_FILE).unlink(missing_ok=True)
+    assert load_statistics(dataset_folder(server.url), audio) is None
 
 
 @pytest.mark.parametrize("files", range(1, 4))
