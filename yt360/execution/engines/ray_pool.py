@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections import Counter, deque
@@ -43,6 +44,8 @@ MAX_FAILED_STARTS = 3
 """Workers in a row that may end before they are ready, while none is."""
 MAX_STARTING = 64
 """Workers that start, or wait for a free place in the cluster, at once."""
+CONNECT_TIMEOUT_S = 10.0
+"""Time in seconds after which a cluster that accepts no connection counts as missing."""
 POLL_S = 0.1
 """Time in seconds after which new tasks are looked for."""
 
@@ -107,6 +110,8 @@ def open_pool(
         cpus = max(1, round(workers * config.cpus))
         where = {"address": "local", "include_dashboard": False, "num_cpus": cpus}
     try:
+        if address is not None:
+            require_listener(address)
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # also plain ones, such as for a node that starts too slowly
         raise UserError(
@@ -121,6 +126,21 @@ def open_pool(
             yield pool
     finally:
         ray.shutdown()
+
+
+def require_listener(address: str) -> None:
+    """Check that something accepts connections at an address; Ray would try for minutes.
+
+    Args:
+        address: ``HOST:PORT`` or ``ray://HOST:PORT``; others, such as ``auto``, are not checked.
+
+    Raises:
+        OSError: The connection is refused, or not accepted within `CONNECT_TIMEOUT_S`.
+        OverflowError: The port is above 65535.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
 
 
 @dataclass(eq=False)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 
 import pytest
 from helpers.errors import user_error
 from helpers.fake_ray import FakeRay
 
-from yt360.execution.engines.ray_pool import MAX_FAILED_STARTS, RayConfig, RayPool
+from yt360.execution.engines.ray_pool import (
+    MAX_FAILED_STARTS,
+    RayConfig,
+    RayPool,
+    open_pool,
+    require_listener,
+)
 from yt360.execution.executor import MAX_LOSSES
 
 
@@ -87,3 +94,16 @@ def test_workers_get_the_resources_of_the_configuration():
         "max_restarts": 0,
         "scheduling_strategy": "SPREAD",
     }
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ConnectionRefusedError):
+            require_listener(address)
+        listener.listen()
+        for each in (address, f"ray://{address}", "auto", "cluster"):
+            require_listener(each)
+    with user_error("network", "--executor"):
+        open_pool(address, RayConfig(), 1, None).__enter__()
