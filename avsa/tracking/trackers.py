@@ -206,17 +206,35 @@ def parse_track(text: str) -> list[str]:
     return names
 
 
-def tracker_starts(names: Sequence[str], config: Mapping[str, Any]) -> list[StartTracker]:
+def tracker_starts(
+    names: Sequence[str],
+    config: Mapping[str, Any],
+    import_module: Callable[[str], Any] = importlib.import_module,
+) -> list[StartTracker]:
     """Return what starts each tracker; only these are imported.
 
     Args:
         names: As `parse_track` returns them.
         config: The recipe as a mapping, for trackers that show it.
+        import_module: Imports the package of a tracker.
+
+    Raises:
+        UserError: ``"dependency"``: A package cannot be imported.
     """
+
+    def imported(name: str) -> Any:
+        try:
+            return import_module(name)
+        except Exception as error:  # whatever a broken installation raises
+            raise UserError(
+                f"{name} is installed but cannot be imported ({_described(error)}); repair it "
+                f"with `pip install --force-reinstall {name}`, or leave it out of --track",
+                "dependency",
+                name,
+            ) from None
+
     return [
-        partial(_OPTIONAL[name], importlib.import_module(name), config)
-        if name in _OPTIONAL
-        else TensorBoard
+        partial(_OPTIONAL[name], imported(name), config) if name in _OPTIONAL else TensorBoard
         for name in names
     ]
 

@@ -129,3 +129,12 @@ def test_a_tracker_whose_package_is_missing_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with user_error("dependency", "wandb"):
         parse_track("tensorboard,wandb")
+
+
+@pytest.mark.parametrize("error", [ImportError("no symbol"), AttributeError("np.float_")])
+def test_a_tracker_whose_package_is_broken_is_refused(error):
+    def broken(name):
+        raise error
+
+    with user_error("dependency", "wandb"):
+        tracker_starts(["tensorboard", "wandb"], {}, broken)

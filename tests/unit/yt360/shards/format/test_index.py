@@ -177,3 +177,9 @@ def test_clips_that_are_not_as_the_format_says_are_refused(tmp_path, members, me
         writer.add("a-00000", members)
     with pytest.raises(UserError, match=message):
         clip_rows(tmp_path / "clips-000000.tar")
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/set", "https://example.org/set"])
+def test_a_url_is_no_folder_of_a_dataset(url):
+    with user_error("unsupported", url):
+        DatasetInfo.load(Path(url))
