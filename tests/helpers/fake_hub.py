@@ -25,11 +25,12 @@ _LARGE = (".tar", ".parquet", ".png", ".safetensors", ".flac")
 
 @dataclass
 class Repo:
-    """A repository: its files now, by path, and its commits, newest last."""
+    """A repository: its files now, by path, its commits, newest last, and the commits of tags."""
 
     private: bool = True
     files: dict[str, bytes] = field(default_factory=lambda: {".gitattributes": b"*.tar\n"})
     commits: list[dict[str, bytes]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.commits.append(dict(self.files))
@@ -38,11 +39,14 @@ class Repo:
     def head(self) -> str:
         return f"{len(self.commits):040x}"
 
+    def commit(self, revision: str) -> str:
+        """Return the commit of a revision: the main branch, a tag or a commit."""
+        return self.head if revision == "main" else self.tags.get(revision, revision)
+
     def at(self, revision: str) -> dict[str, bytes] | None:
-        """Return the files of the main branch or of a commit."""
-        if revision == "main":
-            return self.commits[-1]
-        number = int(revision, 16) if re.fullmatch("[0-9a-f]{40}", revision) else 0
+        """Return the files of a revision."""
+        commit = self.commit(revision)
+        number = int(commit, 16) if re.fullmatch("[0-9a-f]{40}", commit) else 0
         return self.commits[number - 1] if 0 < number <= len(self.commits) else None
 
 
@@ -188,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repo.at(revision) is None:
             self._error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
             return
-        sha = repo.head if revision == "main" else revision
+        sha = repo.commit(revision)
         self._json({"id": name, "sha": sha, "private": repo.private, "tags": [], "siblings": []})
 
     def _tree(self, folder: str, name: str, revision: str) -> None:
@@ -285,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         is_large = path.endswith(_LARGE)
         etag = hashlib.sha256(content).hexdigest() if is_large else git_hash(content)
-        commit = repo.head if revision == "main" else revision
+        commit = repo.commit(revision)
         self._send(200, self.hub.damage(path, content), ETag=f'"{etag}"', X_Repo_Commit=commit)
 
 

@@ -317,6 +317,18 @@ def test_a_folder_that_holds_something_else_is_not_touched(fake_hub, free_datase
     assert (labelled / "test" / "panoptic-000000.tar").read_bytes() == b"mine"
 
 
+def test_a_tag_and_a_commit_are_pulled_as_they_were(fake_hub, free_dataset, tmp_path):
+    push(fake_hub, free_dataset)
+    repo = fake_hub.repos[NAME]
+    repo.tags["v1"] = repo.head
+    push(fake_hub, licensed_dataset(tmp_path / "later", lambda _: "CC BY"), replace=True)
+    assert repo.head != repo.tags["v1"]
+    for revision in ("v1", repo.tags["v1"]):
+        out = tmp_path / revision
+        pull(fake_hub, out, parse_address(f"hf://{NAME}@{revision}", "dataset"))
+        assert contents(free_dataset).items() <= contents(out).items()
+
+
 def test_what_is_not_there_is_missing(fake_hub, tmp_path):
     for name in ("me/none", "me/empty"):
         fake_hub.repos.clear()
