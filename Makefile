@@ -51,10 +51,10 @@ bench-gpu: setup  ## speed of training steps on a GPU, in less than 8 minutes
 proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m proof --out proof
 
-claims: setup  ## the paper's claims on synthetic scenes: every variant, trained and evaluated
+claims: setup  ## the paper's claims on synthetic scenes: every variant, trained and evaluated; about 5 hours on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims
 
-claims-quick: setup  ## the same for five variants, one seed and fewer scenes
+claims-quick: setup  ## the same for five variants, one seed and fewer scenes; about 36 minutes on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims-quick --size quick
 
 fuzz: setup  ## 10,000 inputs at every place that reads data of others; about two hours on 2 cores

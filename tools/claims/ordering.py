@@ -13,7 +13,7 @@ from typing import Literal
 from avsa.evals.comparison.paired import Difference, Term, paired_sum
 from claims.results import Measure, Results
 
-Verdict = Literal["held", "not decided", "reversed", "no numbers"]
+Verdict = Literal["held", "not decided", "reversed", "incomplete", "no numbers"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,14 @@ def verdict(difference: Difference, margin: float = 0.0) -> Verdict:
 
 
 def overall(tested: Iterable[Tested]) -> Verdict:
-    """Return the verdict of a claim: it holds if all of its comparisons hold."""
+    """Return the verdict of a claim: it holds if all of its comparisons hold.
+
+    It is ``"incomplete"`` if all that were measured hold, and some were not measured.
+    """
     verdicts: Sequence[Verdict] = [each.verdict for each in tested]
-    order: tuple[Verdict, ...] = ("reversed", "not decided", "no numbers")
-    return next((each for each in order if each in verdicts), "held")
+    worst: tuple[Verdict, ...] = ("reversed", "not decided")
+    if found := [each for each in worst if each in verdicts]:
+        return found[0]
+    if "no numbers" in verdicts:
+        return "incomplete" if "held" in verdicts else "no numbers"
+    return "held"

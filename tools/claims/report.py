@@ -18,6 +18,7 @@ from claims.real import markdown as real_tables
 from claims.results import Results
 from claims.tables import (
     CONTROLS,
+    NOT_MEASURED,
     PROBES,
     claim_table,
     learning_table,
@@ -40,9 +41,10 @@ Differences are in points; their 95 % intervals are from a hierarchical paired b
 seeds are drawn with replacement, and test videos with replacement, the same for both variants.
 *held*: the interval is above the limit, which is 0, or minus the margin that the claim states;
 *reversed*: it is below; *not decided*: it contains the limit. A claim holds if all of its
-comparisons do. With two seeds, an interval says little about the spread over seeds, and with one it
-says nothing; the column *by seed* shows which there are. Of two variants at chance, one can be
-ahead by a point: look at the numbers themselves, too."""
+comparisons do; it is *incomplete* if some were not measured. With two seeds, an interval says
+little about the spread over seeds, and with one it says nothing; the column *by seed* shows which
+there are. Of two variants at chance, one can be ahead by a point: look at the numbers themselves,
+too."""
 
 MEANING = """\
 Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
@@ -101,8 +103,6 @@ def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
 
 def _page(grid: Grid, results: Results, curves: Curves) -> str:
     done = times(grid.out)
-    measured = {variant.name for variant in VARIANTS if results.has(variant)}
-    additions = [each for each in ADDITIONS if each.comparisons[0].terms[0][1] in measured]
     sections = {
         "Claims, with the paper's audio": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
         "Variants with the paper's audio": f"{variant_table(results, of_table(1))}\n\n{MEANING}",
@@ -111,7 +111,7 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
         "Controls": variant_table(results, VARIANTS, CONTROLS),
         "What cues alone reach": f"{_cue_table(grid)}\n\n{CUES}",
         "Further beyond the paper": f"{variant_table(results, of_table(3))}\n\n"
-        f"{claim_table(additions, results)}",
+        f"{claim_table(ADDITIONS, results)}",
         "Real recordings": _real_table(grid),
         "Probes": variant_table(results, VARIANTS, PROBES),
         "Time to learn": f"{learning_table(curves, VARIANTS)}\n\n{LEARNING}",
@@ -131,7 +131,7 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
 def _cue_table(grid: Grid) -> str:
     """Return the table of `claims.cues`, if that was measured."""
     if not grid.cues.exists():
-        return "Not measured."
+        return NOT_MEASURED
     found = json.loads(grid.cues.read_text(encoding="utf-8"))
     rows = {
         name: {question: Metric(**found["cues"][name][question]) for question in QUESTIONS}
@@ -143,7 +143,7 @@ def _cue_table(grid: Grid) -> str:
 def _real_table(grid: Grid) -> str:
     """Return the tables of `claims.real`, if that was measured."""
     if not grid.real.exists():
-        return "Not measured."
+        return NOT_MEASURED
     found = json.loads(grid.real.read_text(encoding="utf-8"))
     count = f"{found['clips']} clips of {found['recordings']} recordings."
     return f"{count} {REAL}\n\n" + "\n".join(real_tables(found["rows"]))

@@ -23,6 +23,7 @@ from claims.results import Measure, Results
 from claims.variants import Variant
 
 NONE = "–"
+NOT_MEASURED = "Not measured."
 
 MEASURES: tuple[tuple[str, Measure], ...] = (
     ("AVC-Bin, 1 view", Measure("avc-bin", "accuracy", {"views": 1})),
@@ -93,7 +94,7 @@ def variant_table(
 ) -> str:
     """Return a row for each variant with records; the last row is chance.
 
-    Columns without any number are left out.
+    Columns without any number are left out; without any, `NOT_MEASURED` is returned.
     """
     variants = [each for each in variants if results.has(each)]
     columns = [
@@ -101,6 +102,8 @@ def variant_table(
         for title, measure in columns
         if any(results.metrics(each.name, measure) for each in variants)
     ]
+    if not columns:
+        return NOT_MEASURED
     rows = []
     for variant in variants:
         cells = (mean_and_spread(results.metrics(variant.name, each)) for _, each in columns)
@@ -118,14 +121,21 @@ def _chance(results: Results, variants: Iterable[Variant], measure: Measure) -> 
 
 
 def claim_table(claims: Iterable[Claim], results: Results) -> str:
-    """Return a row for each comparison, with the verdict of its claim."""
+    """Return a row for each comparison, with the verdict of its claim.
+
+    Claims without any number are left out; without any, `NOT_MEASURED` is returned.
+    """
     rows = []
     for claim in claims:
         tested = [each.test(results) for each in claim.comparisons]
+        if all(each.difference is None for each in tested):
+            continue
         title, verdict = claim.text, f"**{overall(tested)}**"
         for each in tested:
             rows.append([title, verdict, *_comparison_cells(each)])
             title = verdict = ""
+    if not rows:
+        return NOT_MEASURED
     heading = ("claim", "", "difference", "number", "points (95 %)", "by seed", "p", "")
     return markdown(heading, rows)
 

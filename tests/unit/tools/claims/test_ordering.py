@@ -10,7 +10,7 @@ from claims.ordering import Comparison, better, better_than, gains_more, overall
 from claims.parts import Grid
 from claims.results import DEFAULTS, Measure, Results
 from claims.size import TINY
-from claims.tables import claim_table, mean_and_spread, variant_table
+from claims.tables import NOT_MEASURED, claim_table, mean_and_spread, variant_table
 from claims.variants import BY_NAME, VARIANTS
 from helpers.evaluation_records import make_record
 
@@ -111,13 +111,14 @@ def test_a_claim_holds_if_all_of_its_comparisons_hold(results):
                   for pair in (("avsa", "avc"), ("avc", "avsa")))  # fmt: skip
     none = better("avsa", "avts", ACCURACY).test(results)
     assert overall([held, held]) == "held"
-    assert overall([held, none]) == "no numbers"
+    assert overall([held, none]) == "incomplete" and overall([none]) == "no numbers"
     assert overall([held, none, back]) == "reversed"
 
 
 def test_tables_have_every_comparison_and_every_variant_with_records(results):
     text = claim_table(CLAIMS, results)
-    assert text.count("\n") == 1 + sum(len(claim.comparisons) for claim in CLAIMS)
+    on_avsa_bin = [CLAIMS[0], CLAIMS[2]]  # better, and gains more; other claims have no numbers
+    assert text.count("\n") == 1 + sum(len(claim.comparisons) for claim in on_avsa_bin)
     assert "+40.0 (" in text and "**" in text
     rows = variant_table(results, VARIANTS, [("AVSA-Bin", ACCURACY)]).splitlines()
     assert rows[2:] == [
@@ -125,6 +126,11 @@ def test_tables_have_every_comparison_and_every_variant_with_records(results):
         f"| `avsa`: {BY_NAME['avsa'].label} | 90.00 ± 0.00 |",
         "| chance | 50.00 |",
     ]
+
+
+def test_claims_and_variants_without_numbers_are_left_out(grid):
+    results = Results(grid)
+    assert claim_table(CLAIMS, results) == variant_table(results, VARIANTS) == NOT_MEASURED
 
 
 def test_numbers_have_the_spread_over_seeds():
