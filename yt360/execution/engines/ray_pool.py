@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -103,8 +103,6 @@ def open_pool(
         UserError: No cluster answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
     where: dict[str, Any] = {"address": address}
     if address is None:
         cpus = max(1, round(workers * config.cpus))
@@ -112,12 +110,16 @@ def open_pool(
     try:
         if address is not None:
             require_listener(address)
+            os.environ.update(token_mode(os.environ, Path.home()))
+        import ray  # only now: it reads the environment
+
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # also plain ones, such as for a node that starts too slowly
         raise UserError(
             f"no Ray cluster answers at {address or 'this machine'}: "
             f"{shortened(' '.join(str(error).split()), 200)}; start one with `ray start --head` "
-            "and give its address, such as --executor ray:HOST:6379",
+            "and give its address, such as --executor ray:HOST:6379, and its token if it has one "
+            "(`ray get-auth-token` there, RAY_AUTH_TOKEN here)",
             code="network",
             key="--executor",
         ) from None
@@ -141,6 +143,24 @@ def require_listener(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
+
+
+def token_mode(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the variable by which Ray sends its token to a cluster.
+
+    `ray start` makes clusters ask for the token where one exists, but its client sends one only if
+    ``RAY_AUTH_MODE`` says so. Clusters that ask for none ignore it.
+
+    Args:
+        environment: Environment variables; one that is set is kept.
+        home: Home folder, with the token in ``.ray/auth_token``.
+    """
+    has_token = (
+        environment.get("RAY_AUTH_TOKEN")
+        or environment.get("RAY_AUTH_TOKEN_PATH")
+        or (home / ".ray" / "auth_token").is_file()
+    )
+    return {"RAY_AUTH_MODE": "token"} if has_token and "RAY_AUTH_MODE" not in environment else {}
 
 
 @dataclass(eq=False)

@@ -15,6 +15,7 @@ from yt360.execution.engines.ray_pool import (
     RayPool,
     open_pool,
     require_listener,
+    token_mode,
 )
 from yt360.execution.executor import MAX_LOSSES
 
@@ -107,3 +108,14 @@ def test_an_address_where_nothing_listens_is_refused_at_once():
             require_listener(each)
     with user_error("network", "--executor"):
         open_pool(address, RayConfig(), 1, None).__enter__()
+
+
+def test_a_token_is_sent_where_there_is_one_unless_the_user_decides(tmp_path):
+    chosen = {"RAY_AUTH_MODE": "token"}
+    assert token_mode({}, tmp_path) == {}
+    assert token_mode({"RAY_AUTH_TOKEN": "x"}, tmp_path) == chosen
+    assert token_mode({"RAY_AUTH_TOKEN_PATH": "x"}, tmp_path) == chosen
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("x")
+    assert token_mode({}, tmp_path) == chosen
+    assert token_mode({"RAY_AUTH_MODE": "disabled"}, tmp_path) == {}
