@@ -1,4 +1,5 @@
 import errno
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,6 +32,11 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert loaded["step"] == 3
     assert loaded["list"] == [1, "two", None]
     torch.testing.assert_close(loaded["weights"], CONTENT["weights"], equal_nan=True)
+
+
+def test_a_run_in_a_bucket_is_not_taken_for_a_path():
+    with user_error("unsupported", "s3://bucket/run"):
+        load_checkpoint(Path("s3://bucket/run"))
 
 
 def test_a_run_folder_means_its_newest_checkpoint(tmp_path):
