@@ -43,14 +43,15 @@ def with_directions(found: FoundInputs) -> FoundInputs:
         replace(item, directions=_beside(item.video, folders[item.video.parent]))
         for item in found.videos
     )
-    if not any(item.directions for item in videos):
+    used = sum(item.directions is not None for item in videos)
+    if not used:
         raise UserError(
             "no video has labelled directions; put NAME.csv beside NAME.mp4, or leave out "
             "--directions",
             code="missing",
             key="--directions",
         )
-    return replace(found, videos=videos)
+    return replace(found, videos=videos, ignored=max(0, found.ignored - used))
 
 
 def without_video(found: FoundInputs) -> list[Path]:

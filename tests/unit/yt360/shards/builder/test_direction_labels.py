@@ -190,8 +190,9 @@ def test_labels_without_a_video_are_found(fake, tmp_path):
     fake.write(tmp_path / "a.mp4", 10)
     for name in ("a.csv", "b.csv", "c.CSV"):
         (tmp_path / name).write_text(LINES)
-    found = without_video(with_directions(find_inputs([tmp_path])))
-    assert found == [tmp_path / "b.csv", tmp_path / "c.CSV"]
+    found = with_directions(find_inputs([tmp_path]))
+    assert without_video(found) == [tmp_path / "b.csv", tmp_path / "c.CSV"]
+    assert found.ignored == 2
 
 
 def test_the_command_counts_labels_without_a_video(tmp_path):
