@@ -37,6 +37,7 @@ from avsa.data.mixture import Indices, Mixture
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
+from yt360.shards.format.arrow_values import numbers_of
 
 
 @config_class
@@ -310,7 +311,7 @@ def _number_videos(video_ids: Sequence[str]) -> Indices:
     encoded = pa.array(video_ids, pa.string()).dictionary_encode()
     distinct = np.asarray(encoded.dictionary.to_pylist(), dtype=str)
     _, numbers = np.unique(distinct, return_inverse=True)
-    return numbers.astype(np.int32)[encoded.indices.to_numpy()]
+    return numbers.astype(np.int32)[numbers_of(encoded.indices)]
 
 
 def _starts(counts: Indices) -> Indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,13 +42,13 @@ def count_catalog(catalog: Catalog) -> DatasetCounts:
         ),
         categories=categories_of(
             {
-                "upload year": [(date or "")[:4] for date in column(str, "upload_date")],
-                "licence": column(str, "license"),
-                "projection": column(str, "projection"),
-                "sound": column(str, "spatial_audio"),
-                "language of the search": _languages(catalog),
-                "field gain": _field_gains(catalog, where),
-                "audio layout warning": _layout_warnings(catalog, where),
+                "upload year": Counter((date or "")[:4] for date in column(str, "upload_date")),
+                "licence": Counter(column(str, "license")),
+                "projection": Counter(column(str, "projection")),
+                "sound": Counter(column(str, "spatial_audio")),
+                "language of the search": Counter(_languages(catalog)),
+                "field gain": Counter(_field_gains(catalog, where)),
+                "audio layout warning": Counter(_layout_warnings(catalog, where)),
             }
         ),
     )

@@ -110,10 +110,13 @@ def _log_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(halves, numbers.max() + 0.5)
 
 
-def categories_of(values: Mapping[str, list[Any]]) -> dict[str, Counter[str]]:
-    """Count the values of each list; None counts as ``unknown``."""
-    return {
-        name: Counter(str(value or "unknown") for value in each)
-        for name, each in values.items()
-        if any(each)
-    }
+def categories_of(values: Mapping[str, Counter[Any]]) -> dict[str, Counter[str]]:
+    """Return the counts of values as those of words; None counts as ``unknown``."""
+    return {name: _of_words(counts) for name, counts in values.items() if any(counts)}
+
+
+def _of_words(counts: Counter[Any]) -> Counter[str]:
+    words: Counter[str] = Counter()
+    for value, count in counts.items():
+        words[str(value or "unknown")] += count
+    return words

@@ -62,7 +62,7 @@ def parse_fields(content: bytes | str, kind: type) -> dict[str, Any]:
         ValueError: See `parse_json`.
     """
     try:
-        found: dict[str, Any] = _field_adapter(kind).validate_json(content, strict=True)
+        found: dict[str, Any] = _field_validator(kind).validate_json(content, strict=True)
     except (ValidationError, RecursionError):
         parse_json(content, kind)  # says what is wrong, in terms of the dataclass
         raise
@@ -94,8 +94,8 @@ def describe(error: ValidationError) -> str:
 
 
 @lru_cache(maxsize=64)
-def _field_adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(_without_dataclasses(kind))
+def _field_validator(kind: type) -> Any:
+    return TypeAdapter(_without_dataclasses(kind)).validator  # without the cost of the adapter
 
 
 def _without_dataclasses(kind: Any) -> Any:

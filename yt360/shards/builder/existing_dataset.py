@@ -17,6 +17,7 @@ from yt360.shards.builder.options import (
     BuildOptions,
 )
 from yt360.shards.builder.staging import STAGING_FOLDER
+from yt360.shards.format.arrow_values import scalar_of
 from yt360.shards.format.differences import first_difference
 from yt360.shards.format.index import clip_rows, index_table
 from yt360.shards.format.index_file import read_index
@@ -87,7 +88,7 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
             return table, True
     parts = []
     for name in names:
-        rows = table.filter(pc.equal(table.column("shard"), name))
+        rows = table.filter(pc.equal(table.column("shard"), scalar_of(name)))
         parts.append(rows if rows.num_rows else index_table(clip_rows(split_folder / name)))
     return pa.concat_tables(parts) if parts else index_table(()), False
 

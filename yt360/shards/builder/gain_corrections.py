@@ -14,6 +14,7 @@ from yt360.media.layout.field_gain import median_gain
 from yt360.media.names import FieldGainMode
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
+from yt360.shards.format.arrow_values import array_of
 from yt360.shards.format.clip_facts import facts_at
 from yt360.shards.format.columns import table_rows
 from yt360.splits import Split
@@ -68,7 +69,7 @@ def _stored_corrections(
 ) -> dict[str, FieldCorrection | None]:
     """Return the correction in the first clip of each of these videos that has clips in shards."""
     found: dict[str, FieldCorrection | None] = {}
-    wanted = pa.array(sorted(video_ids), pa.string())
+    wanted = array_of(sorted(video_ids), pa.string())
     for split, table in tables.items():
         for row in table_rows(table.filter(pc.is_in(table.column("video_id"), wanted))):
             if row.video_id in found:

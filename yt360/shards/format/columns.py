@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from yt360.shards.format.arrow_values import array_of, scalar_of
 from yt360.shards.format.schema import ClipRow
 
 _BLOCK = 4096  # rows converted at a time while iterating
@@ -68,7 +69,7 @@ class TextColumn(_View[str]):
         return len(self._array)
 
     def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and pc.index(self._array, text).as_py() >= 0
+        return isinstance(text, str) and self._place(text, 0, len(self)) >= 0
 
     def index(self, text: str, start: int = 0, stop: int | None = None) -> int:
         """Return the number of the first clip in [start, stop) with a text.
@@ -77,14 +78,14 @@ class TextColumn(_View[str]):
             ValueError: No clip has it.
         """
         start, stop, _ = slice(start, stop).indices(len(self))
-        place = pc.index(self._array, text, start=start, end=stop).as_py()
+        place = self._place(text, start, stop)
         if place < 0:
             raise ValueError(f"{text!r} is not in the column")
-        return int(place)
+        return place
 
     def take(self, clips: Sequence[int]) -> list[str]:
         """Return the texts of some clips."""
-        return self._array.take(pa.array(clips, pa.int64())).to_pylist()
+        return self._array.take(array_of(clips, pa.int64())).to_pylist()
 
     def count_distinct(self) -> int:
         """Return the number of different texts."""
@@ -96,6 +97,9 @@ class TextColumn(_View[str]):
 
     def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:
         return self._array if type is None else self._array.cast(type)
+
+    def _place(self, text: str, start: int, stop: int) -> int:
+        return int(pc.index(self._array, scalar_of(text), start=start, end=stop).as_py())
 
     def _values(self, start: int, stop: int) -> list[str]:
         return self._array.slice(start, stop - start).to_pylist()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from yt360.errors import UserError
 from yt360.files import atomic_write
+from yt360.shards.format.arrow_values import array_of
 from yt360.shards.format.clip_facts import facts_at
 from yt360.shards.format.index_file import INDEX_SCHEMA, read_index
 from yt360.shards.format.scan import SampleRanges, scan_shard
@@ -42,7 +43,9 @@ def clip_rows(path: Path) -> list[ClipRow]:
 def index_table(rows: Iterable[ClipRow]) -> pa.Table:
     """Return rows as a table with the columns of `ClipRow`."""
     rows = list(rows)
-    columns = {name: [getattr(row, name) for row in rows] for name in INDEX_SCHEMA.names}
+    columns = [
+        array_of([getattr(row, each.name) for row in rows], each.type) for each in INDEX_SCHEMA
+    ]
     return pa.table(columns, schema=INDEX_SCHEMA)
 
 

@@ -5,7 +5,7 @@ The checks work on whole columns and take less time than reading the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from yt360.clips import MAX_ID_LENGTH
 from yt360.errors import UserError
+from yt360.shards.format.arrow_values import array_of, numbers_of, scalar_of
 from yt360.shards.format.schema import (
     CLIP_MEMBERS,
     INDEX_FILE,
@@ -45,7 +46,12 @@ Numbers = NDArray[np.int64]
 
 
 def read_index(
-    split_folder: Path, info: SplitInfo, *, verify_keys: bool = False, advice: str | None = None
+    split_folder: Path,
+    info: SplitInfo,
+    *,
+    columns: Sequence[str] = tuple(INDEX_SCHEMA.names),
+    verify_keys: bool = False,
+    advice: str | None = None,
 ) -> pa.Table:
     """Return the index of a split, in the order of its shards.
 
@@ -54,12 +60,14 @@ def read_index(
     Args:
         split_folder: The split's folder.
         info: The split in ``dataset.json``. The index may list fewer clips, but no others.
+        columns: Columns to read and check, with ``shard``, and with both columns of a byte range or
+            none. Keys need ``video_id`` and ``start_s``.
         verify_keys: Also read the keys, and compare them.
         advice: Repair instruction for error messages; by default ``yt360 index``.
 
     Returns:
-        A table with the columns of `ClipRow`. Its shards are those of `info`, byte ranges lie
-        inside them, and numbers are in the ranges of `yt360.shards.format.schema`.
+        A table with these columns, in the order of `ClipRow`. Its shards are those of `info`, byte
+        ranges lie inside them, and numbers are in the ranges of `yt360.shards.format.schema`.
 
     Raises:
         UserError: It does not exist, cannot be read, or has an invalid value.
@@ -78,12 +86,19 @@ def read_index(
                     key=path,
                 )
         _check_size(metadata, len(content), info)
-        wanted = [name for name in names if verify_keys or name != "key"]
+        wanted = [name for name in columns if verify_keys or name != "key"]
         with _open(content, metadata=metadata, read_dictionary=list(_TEXT_COLUMNS)) as file:
             # A thread of Arrow that is alive at the end can abort the program (apache/arrow#34314).
             # One column at a time, because a column takes more memory while it is decoded.
-            columns = {name: _column(file.read([name], use_threads=False), name) for name in wanted}
-        table = _validated(columns, info)
+            found = {name: _column(file.read([name], use_threads=False), name) for name in wanted}
+        _validate(found, info)
+        if "key" in columns:
+            keys = keys_of(found["video_id"], found["start_s"])
+            if verify_keys and not found["key"].equals(keys):
+                raise ValueError("a key is not VIDEO_ID-START")
+            found["key"] = keys
+        schema = pa.schema([each for each in INDEX_SCHEMA if each.name in found])
+        table = pa.table([found[name] for name in schema.names], schema=schema)
         pa.default_memory_pool().release_unused()  # what decoding took beyond the table
         return table
     except (FileNotFoundError, NotADirectoryError):
@@ -137,19 +152,15 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     return column.cast(INDEX_SCHEMA.field(name).type)
 
 
-def _validated(columns: dict[str, pa.ChunkedArray], info: SplitInfo) -> pa.Table:
-    """Validate the values of plain columns; return the table of them and of keys."""
-    for name, most in (("start_s", MAX_SECOND), ("file_start_s", MAX_SECOND)):
-        numbers = columns[name].to_numpy()
-        _require((numbers >= 0) & (numbers <= most), name, numbers)
-    durations_s = columns["duration_s"].to_numpy()
-    _require((durations_s > 0) & (durations_s <= MAX_CLIP_S), "duration_s", durations_s)
+def _validate(columns: Mapping[str, pa.ChunkedArray], info: SplitInfo) -> None:
+    """Validate the values of plain columns, without keys."""
+    for name in {"start_s", "file_start_s"} & columns.keys():
+        numbers = numbers_of(columns[name])
+        _require((numbers >= 0) & (numbers <= MAX_SECOND), name, numbers)
+    if "duration_s" in columns:
+        durations_s = numbers_of(columns["duration_s"])
+        _require((durations_s > 0) & (durations_s <= MAX_CLIP_S), "duration_s", durations_s)
     _check_ranges(columns, info.shards)
-    keys = _keys(columns["video_id"], columns["start_s"])
-    if "key" in columns and not columns["key"].equals(keys):
-        raise ValueError("a key is not VIDEO_ID-START")
-    columns["key"] = keys
-    return pa.table([columns[name] for name in INDEX_SCHEMA.names], schema=INDEX_SCHEMA)
 
 
 def _check_ids(encoded: pa.ChunkedArray) -> None:
@@ -160,16 +171,18 @@ def _check_ids(encoded: pa.ChunkedArray) -> None:
             raise ValueError(f"{bad!r} is not a video id")
 
 
-def _check_ranges(columns: dict[str, pa.ChunkedArray], shards: Sequence[ShardInfo]) -> None:
+def _check_ranges(columns: Mapping[str, pa.ChunkedArray], shards: Sequence[ShardInfo]) -> None:
     """Check that shards are listed and that members lie inside them."""
-    names = pa.array([shard.name for shard in shards], pa.string())
+    names = array_of([shard.name for shard in shards], pa.string())
     numbers = pc.index_in(columns["shard"], value_set=names)
     if numbers.null_count:
         unknown = columns["shard"].filter(pc.is_null(numbers))[0].as_py()
         raise ValueError(f"dataset.json does not list the shard {unknown!r}")
-    sizes = np.array([shard.bytes for shard in shards], np.int64)[numbers.to_numpy()]
+    sizes = np.array([shard.bytes for shard in shards], np.int64)[numbers_of(numbers)]
     for member in CLIP_MEMBERS:
-        offset, size = (columns[f"{member}_{name}"].to_numpy() for name in ("offset", "bytes"))
+        if f"{member}_offset" not in columns:
+            continue
+        offset, size = (numbers_of(columns[f"{member}_{name}"]) for name in ("offset", "bytes"))
         _require((offset >= 0) & (offset <= sizes), f"{member}_offset", offset)
         _require((size >= 0) & (size <= sizes - offset), f"{member}_bytes", size)
 
@@ -180,10 +193,10 @@ def _require(good: NDArray[np.bool_], name: str, values: NDArray) -> None:
         raise ValueError(f"{name} of clip {row} is {values[row]}, outside its range")
 
 
-def _keys(video_ids: pa.ChunkedArray, starts_s: pa.ChunkedArray) -> pa.ChunkedArray:
+def keys_of(video_ids: pa.ChunkedArray, starts_s: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the key of each clip, as `yt360.clips.clip_key` creates it."""
     seconds = pc.ascii_lpad(starts_s.cast(pa.string()), 5, "0")
-    return pc.binary_join_element_wise(video_ids, seconds, "-")
+    return pc.binary_join_element_wise(video_ids, seconds, scalar_of("-"))
 
 
 def _one_line(error: Exception) -> str:

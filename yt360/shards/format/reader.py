@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
+from yt360.shards.format.arrow_values import numbers_of
 from yt360.shards.format.columns import ClipRows, TextColumn
-from yt360.shards.format.index_file import read_index
+from yt360.shards.format.index_file import INDEX_SCHEMA, keys_of, read_index
 from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
 from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
 from yt360.splits import SPLITS
@@ -33,9 +34,11 @@ class ShardReader:
             while it waits for a disk. ``"mmap"`` returns views of the page cache, which is fastest
             if the shards fit there. A shard that is truncated while it is mapped ends the process
             (SIGBUS), so use ``"mmap"`` only if no other program writes to the folder.
+        columns: Columns of the index to read: see `read_index`. Only members whose ``_offset`` and
+            ``_bytes`` are among them can be read.
 
     Attributes:
-        table: The index, a row per clip (`yt360.shards.format.schema.ClipRow`).
+        table: The index, a row per clip, with these columns.
 
     Raises:
         UserError: `dataset` is not a dataset, has no such split, or its index cannot be read.
@@ -45,7 +48,12 @@ class ShardReader:
     """Whether shards stay where they are, so that readers may keep them open."""
 
     def __init__(
-        self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "pread"
+        self,
+        dataset: Path,
+        split: str,
+        *,
+        method: Literal["mmap", "pread"] = "pread",
+        columns: Sequence[str] = tuple(INDEX_SCHEMA.names),
     ) -> None:
         if split not in SPLITS:
             raise UserError(
@@ -57,17 +65,18 @@ class ShardReader:
             raise UserError(
                 f"method {method!r} must be 'mmap' or 'pread'", code="unknown-name", key="method"
             )
-        self.dataset, self.split, self.method = dataset, split, method
+        self.dataset, self.split, self.method, self.columns = dataset, split, method, columns
         self.info = DatasetInfo.load(dataset)
         self.table: pa.Table = read_index(
-            dataset / split, self.info.splits[split], advice=self._advice
+            dataset / split, self.info.splits[split], columns=columns, advice=self._advice
         )
         names = self.table.column("shard").dictionary_encode().combine_chunks()
         self._shard_names: list[str] = names.dictionary.to_pylist()
-        self._shard_numbers = names.indices.to_numpy(zero_copy_only=False)
+        self._shard_numbers = numbers_of(names.indices)
         self._ranges = {
             member: (self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes"))
             for member in CLIP_MEMBERS
+            if {f"{member}_offset", f"{member}_bytes"} <= {*columns}
         }
         # Decoder processes may have another current folder.
         self._folder = dataset.absolute()
@@ -82,7 +91,8 @@ class ShardReader:
         return len(self._shard_numbers)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"dataset": self.dataset, "split": self.split, "method": self.method}
+        names = ("dataset", "split", "method", "columns")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -90,7 +100,9 @@ class ShardReader:
     @cached_property
     def keys(self) -> TextColumn:
         """Key of each clip."""
-        return TextColumn(self.table.column("key"))
+        if "key" in self.columns:
+            return TextColumn(self.table.column("key"))
+        return TextColumn(keys_of(self.table.column("video_id"), self.table.column("start_s")))
 
     @cached_property
     def video_ids(self) -> TextColumn:
@@ -187,7 +199,7 @@ class ShardReader:
         self._files.close()
 
     def _numbers(self, column: str) -> np.ndarray:
-        return self.table.column(column).to_numpy()
+        return numbers_of(self.table.column(column))
 
     def _range(self, clip: int, member: str) -> tuple[int, int]:
         if not 0 <= clip < len(self):

@@ -85,7 +85,7 @@ def test_a_dataset_tells_levels_projections_and_layouts(example):
 class ManyClips:
     """A reader of a split in which all clips have large records."""
 
-    def __init__(self, _dataset, split):
+    def __init__(self, _dataset, split, **_columns):
         self.videos = 300 if split == "train" else 100
         numbers = range(10 * self.videos)
         self.table = pa.table({
@@ -177,6 +177,9 @@ def odd_dataset(tmp_path):
         "f-00000": record_of("f").replace(
             b"{", b'{"conversion": {"quality": {"level_dbfs": 0}}, ', 1
         ),
+        "g-00000": record_of(
+            "g", 0, '{"level_dbfs": -8.25}', ', "what": {"height": 99, "quality": 2}'
+        ),
     }
     samples = [
         (key, {"mp4": b"", "flac": b"", "json": content}) for key, content in records.items()
@@ -186,7 +189,7 @@ def odd_dataset(tmp_path):
 
 def test_counts_of_odd_records_are_literal(odd_dataset):
     assert_counts_are_literal(odd_dataset)
-    assert literal_counts(odd_dataset)["levels"] == [-30.5, -26.72, -26.72, -26.72, -26.72]
+    assert literal_counts(odd_dataset)["levels"] == [-30.5, -26.72, -26.72, -26.72, -26.72, -8.25]
 
 
 def test_a_dataset_without_an_index_or_a_shard_is_refused_in_one_line(odd_dataset, capsys):

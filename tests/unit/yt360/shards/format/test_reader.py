@@ -34,6 +34,18 @@ def test_every_member_is_what_tar_gives(dataset, split, method):
     assert len(reader) == len(reader.rows) == len(reader.video_ids) == len(found) // 3
 
 
+def test_a_reader_of_some_columns_reads_their_members(dataset):
+    every = ShardReader(dataset, "train")
+    columns = ("video_id", "start_s", "shard", "json_offset", "json_bytes")
+    some = pickle.loads(pickle.dumps(ShardReader(dataset, "train", columns=columns)))
+    assert some.table.column_names == [*columns]
+    assert some.table.equals(every.table.select(columns))
+    assert some.keys == every.keys and some.video_ids == every.video_ids
+    assert [*some.blocks("json")] == [*every.blocks("json")]
+    with pytest.raises(KeyError):
+        some.read(0, "mp4")
+
+
 def test_plain_webdataset_reads_the_same(dataset):
     import webdataset
 
