@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yt360.catalog.lists.yt360_lists import ORIGIN as FROM_LIST
 from yt360.catalog.opening import is_catalog
 from yt360.catalog.records import Clip, Video
 from yt360.clips import TimeRange
@@ -118,6 +117,8 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
 
 
 def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[InputVideo]:
+    from yt360.catalog.lists.yt360_lists import ORIGIN as FROM_LIST
+
     parts = media_parts(catalog, video.video_id)
     if not parts:
         return

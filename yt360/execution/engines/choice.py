@@ -6,13 +6,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from yt360.config import from_mapping
 from yt360.errors import UserError, did_you_mean
-from yt360.execution.engines.ray_pool import RayConfig, RayExecutor
-from yt360.execution.engines.slurm import SlurmConfig, SlurmExecutor
 from yt360.execution.executor import Executor, LocalExecutor
 from yt360.terminal.text import shortened
-from yt360.untrusted.yaml_files import read_yaml_mapping
 
 _ENGINES = ("local", "ray", "slurm")
 
@@ -53,15 +49,22 @@ def open_executor(
             code="conflict",
             key="--executor-config",
         )
+    if name == "local":
+        return LocalExecutor()
+    from yt360.config import from_mapping  # slow imports
+    from yt360.untrusted.yaml_files import read_yaml_mapping
+
     values = {} if config is None else read_yaml_mapping(config)
     if name == "ray":
+        from yt360.execution.engines.ray_pool import RayConfig, RayExecutor
+
         _require("ray", name, find_package)
         return RayExecutor(from_mapping(RayConfig, values), detail or None)
-    if name == "slurm":
-        _require("submitit", name, find_package)
-        folder = output.with_name(f"{output.name}.jobs")
-        return SlurmExecutor(from_mapping(SlurmConfig, values), detail or None, folder)
-    return LocalExecutor()
+    from yt360.execution.engines.slurm import SlurmConfig, SlurmExecutor
+
+    _require("submitit", name, find_package)
+    folder = output.with_name(f"{output.name}.jobs")
+    return SlurmExecutor(from_mapping(SlurmConfig, values), detail or None, folder)
 
 
 def _require(package: str, extra: str, find_package: Callable[[str], object | None]) -> None:

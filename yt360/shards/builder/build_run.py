@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from yt360.clips import key_order
 from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
@@ -41,9 +40,6 @@ from yt360.shards.format.index import write_index
 from yt360.shards.format.schema import Rejection
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from yt360.media.source import Source
 
 CLIPS_PER_TASK = 8
 
@@ -95,7 +91,7 @@ class BuildRun:
         self._writers: dict[Split, SplitWriter] = {}
         self._corrections: dict[str, FieldCorrection | None] = {}
         """Video id -> correction of the gain of W."""
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, bytes] = {}
         """Key of an input -> what its scan found, if it has clips to convert."""
         self._new: dict[str, NewClips] = {}
         """Key of an input -> its new clips."""

@@ -6,6 +6,7 @@ tasks needs neither their memory nor the time of their import.
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConversionTask:
-    """Clips of one input to convert in a build, see `new_run`; in order of time."""
+    """Clips of one input to convert in a build, see `new_run`; in order of time.
+
+    `source` is that of `AnalyzedInput`.
+    """
 
     item: InputVideo
-    source: Source
+    source: bytes
     clips: tuple[SelectedClip, ...]
     fingerprint: str
     options: BuildOptions
@@ -62,12 +66,13 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     staging = StagingFolder(task.dataset, task.run)
     pending = [clip for key, clip in task.clips_by_key().items() if staging.find(key) is None]
     batch_size = len(pending)
+    source: Source = pickle.loads(task.source)
     labels = cache(partial(_read_labels, task.item))  # once for all batches
     while pending:
         batch = tuple(pending[:batch_size])
         try:
             with copies((task.item.video, *task.item.companions)), blaming_input(task.item):
-                for clip in _convert(task, batch, staging, labels):
+                for clip in _convert(task, source, batch, staging, labels):
                     pending.remove(clip)
         except BadItem as error:
             is_timeout = error.reason == "timeout"
@@ -95,6 +100,7 @@ def _read_labels(item: InputVideo) -> ClipDirections | None:
 
 def _convert(
     task: ConversionTask,
+    source: Source,
     clips: Sequence[SelectedClip],
     staging: StagingFolder,
     labels: Callable[[], ClipDirections | None],
@@ -114,9 +120,7 @@ def _convert(
         for clip, folder in zip(clips, folders, strict=True)
     ]
     try:
-        conversions = convert_clips(
-            task.source, requests, task.options.form, correction=task.correction
-        )
+        conversions = convert_clips(source, requests, task.options.form, correction=task.correction)
         for clip, folder, conversion in zip(clips, folders, conversions, strict=True):
             facts = _clip_facts(task, clip, conversion, labels())
             member_file(folder, "json").write_bytes(json_bytes(facts))

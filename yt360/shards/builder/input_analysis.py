@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,12 +52,13 @@ class AnalyzedInput:
 
     Attributes:
         analysis: Its clips and its rejected parts.
-        source: What the scan of its files found, which each conversion needs; None if no clip is
-            left to convert.
+        source: What the scan of its files found, which each conversion needs: a pickled `Source`,
+            which the process that hands out tasks does not unpickle. None if no clip is left to
+            convert.
     """
 
     analysis: InputAnalysis
-    source: Source | None = None
+    source: bytes | None = None
 
 
 def analyze_input(task: AnalysisTask) -> AnalyzedInput:
@@ -108,7 +110,8 @@ def _analyze(
                 if item.directions is not None and staged is None:
                     read_direction_labels(item.directions)  # before any work on the media
                 source = _open(item, options)
-                return AnalyzedInput(staged or _select(item, source, options, fingerprint), source)
+                analysis = staged or _select(item, source, options, fingerprint)
+                return AnalyzedInput(analysis, pickle.dumps(source))
     except BadItem as error:
         refused = item.reject(error.reason, error.detail, fingerprint)
     return AnalyzedInput(InputAnalysis(fingerprint, (), (refused,)))

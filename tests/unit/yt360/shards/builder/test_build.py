@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 from helpers.fake_media import fake_convert_clips
+from helpers.paths import REPOSITORY
 
 from yt360.clips import key_order, parse_key
+from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import split_of
 
@@ -228,3 +230,21 @@ def test_neither_a_build_nor_its_workers_load_torch_and_only_workers_load_decode
         "assert not {'torch', 'webdataset'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_process_that_hands_out_tasks_does_not_load_decoders(tmp_path):
+    """It passes on what the workers found; nor does it load other engines, or pandas."""
+    clips = ShardReader(REPOSITORY / "shards", "train")
+    (tmp_path / "m").mkdir()
+    for member in ("mp4", "flac"):
+        (tmp_path / "m" / f"a.{member}").write_bytes(clips.read(0, member))
+    arguments = ["build-shards", str(tmp_path / "m"), "--out", str(tmp_path / "data")]
+    script = (
+        "import sys\n"
+        "from yt360.cli import cli\n"
+        f"cli.main({[*arguments, '--clip-s', '1', '--workers', '1']}, standalone_mode=False)\n"
+        "unwanted = {'av', 'pandas', 'scipy', 'yt360.catalog.catalog', 'ruamel.yaml'}\n"
+        "assert not unwanted & set(sys.modules), unwanted & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert DatasetInfo.load(tmp_path / "data").num_clips
