@@ -104,10 +104,11 @@ def draw_clip_windows(
     most = shape.max_shift
     numbers = keyed_uniform(*key, "clip windows", positions=positions, count=3 * count)
     starts, ranks, shifts = numbers.reshape(-1, 3, count).swapaxes(0, 1)
-    # Draw from a range without the gaps, sort, then insert the gaps between the draws.
-    drawn = np.sort((starts * np.maximum(slack, 1)[:, None]).astype(np.int64))
-    ordered = shape.first_frame + drawn + gap * np.arange(count)
-    centred = np.take_along_axis(ordered, np.argsort(ranks), axis=1)
+    centred = shape.first_frame + (starts * np.maximum(slack, 1)[:, None]).astype(np.int64)
+    if count > 1:
+        # These are from a range without the gaps: sort, then insert the gaps between the draws.
+        ordered = np.sort(centred) + gap * np.arange(count)
+        centred = np.take_along_axis(ordered, np.argsort(ranks), axis=1)
     shifted = centred + (shifts * (2 * most + 1)).astype(np.int64) - most
     return ClipWindows(shifted, shape.first_samples(centred), slack >= 1)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.reduction import send_handle
@@ -18,6 +19,10 @@ from avsa.data.decoder_process import Answer, Decode, Release, Share, Source
 from avsa.data.raw import Buffer
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed
+
+# Settings of glibc, which other systems ignore: huge pages for the memory of decoders; and planes,
+# which a decoder does not read again, are written past its caches.
+_TUNABLES = "glibc.malloc.hugetlb=1:glibc.cpu.x86_non_temporal_threshold=0x8000"
 
 
 @dataclass
@@ -97,7 +102,7 @@ class DecoderConnection:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env=decoder_environment(os.environ),
                 process_group=0,  # the parent handles Ctrl-C
             )
         finally:
@@ -163,6 +168,13 @@ class DecoderConnection:
             # more, alone and in a new process: idle ones may have been killed too.
             return [*(suspect.of_one(clip) for clip in suspect.clips), *others]
         return others
+
+
+def decoder_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a decoder process; settings of glibc that are given come last."""
+    tunables = ":".join(filter(None, [_TUNABLES, given.get("GLIBC_TUNABLES")]))
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**given, **threads, "GLIBC_TUNABLES": tunables}
 
 
 def describe_exit(exit_code: int) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 
 from avsa.data.clip_reader import BatchArrays, ClipReader, ClipTask
 from yt360.errors import BadItem
+from yt360.execution.huge_pages import map_content
 from yt360.execution.limits import Limits
 from yt360.shards.format.shard_file import ClipLocation, ShardFiles
 
@@ -105,10 +106,10 @@ class _Server:
 
     def _share(self, number: int, size: int, places: tuple[Place, Place, Place]) -> None:
         descriptor = recv_handle(self.connection)
-        shared = mmap.mmap(descriptor, size)
+        shared, first = map_content(descriptor, size, mmap.mmap)
         os.close(descriptor)
         self._batches[number] = BatchArrays(
-            *(np.ndarray(shape, kind, shared, offset) for offset, shape, kind in places)
+            *(np.ndarray(shape, kind, shared, first + offset) for offset, shape, kind in places)
         )
 
     def _decode(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from yt360.execution.huge_pages import address_of, file_bytes, map_content, use_huge_pages
+
 logger = logging.getLogger(__name__)
 
 _ALIGNMENT = 4096
@@ -25,7 +27,7 @@ _numbers = itertools.count()
 
 
 class SharedMemory:
-    """Memory that is passed to other processes by its descriptor.
+    """Memory that is passed to other processes by its descriptor, with huge pages where possible.
 
     Args:
         size: Size in bytes.
@@ -34,6 +36,7 @@ class SharedMemory:
 
     Attributes:
         number: Distinguishes it from all others of this process.
+        descriptor: The file behind it, for `yt360.execution.huge_pages.map_content`.
     """
 
     def __init__(
@@ -42,17 +45,19 @@ class SharedMemory:
         self.number, self.size = next(_numbers), max(size, 1)
         self.descriptor = _anonymous_file()
         weakref.finalize(self, os.close, self.descriptor).atexit = False
-        os.ftruncate(self.descriptor, self.size)
-        self._map = _Map(self.descriptor, self.size)
+        os.ftruncate(self.descriptor, file_bytes(self.size))
+        self._map, self._first = map_content(self.descriptor, self.size, _Map)
+        use_huge_pages(self._map, self._first, self.size)
         if pin:
-            self._map.pin(cudart())
+            self._map.pin(cudart(), self._first, self.size)
 
     def tensor(self, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """Return a tensor in the memory, which stays mapped as long as the tensor exists."""
         count = int(np.prod(shape))
         if not count:
             return torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(self._map, dtype=dtype, count=count, offset=offset).view(shape)
+        first = self._first + offset
+        return torch.frombuffer(self._map, dtype=dtype, count=count, offset=first).view(shape)
 
 
 def aligned(size: int) -> int:
@@ -65,17 +70,17 @@ class _Map(mmap.mmap):
 
     _unpin: Callable[[], object] | None = None
 
-    def pin(self, cudart: Any) -> None:
-        """Lock the pages."""
-        address = torch.frombuffer(self, dtype=torch.uint8).data_ptr()
-        error = int(cudart.cudaHostRegister(address, len(self), _PORTABLE))
+    def pin(self, cudart: Any, first: int, size: int) -> None:
+        """Lock the pages of a part."""
+        address = address_of(self) + first
+        error = int(cudart.cudaHostRegister(address, size, _PORTABLE))
         if not error:
             self._unpin = partial(cudart.cudaHostUnregister, address)
             return
         logger.warning(
             "CUDA cannot lock %.0f MB of memory (error %d), so copies to the device are slower; "
             "`ulimit -l` may be too low",
-            len(self) / 1e6,
+            size / 1e6,
             error,
         )
         # CUDA reports the error again at the next kernel, which must not be one of the training.

@@ -232,21 +232,23 @@ class ClipDecoder:
             BadItem: ``"bad-flac"`` or ``"corrupt-audio"``.
         """
         channels, count = samples.shape
-        first, position = coded_range.first, coded_range.position
-        last = first + count
-        blocks = []
+        first = coded_range.first - coded_range.position
+        last, start = first + count, 0
         for frame in self._decode("flac", coded_range, coded):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
             if frame.layout.nb_channels != channels:
                 raise BadItem("bad-flac", f"a block has {frame.layout.nb_channels} channels")
-            blocks.append(np.frombuffer(frame.planes[0], np.int16, frame.samples * channels))
-        decoded = sum(map(len, blocks)) // channels
-        if position + decoded < last:
-            raise BadItem("corrupt-audio", f"sample {position + decoded} cannot be decoded")
-        # One transposition of all blocks is faster than one of each.
-        interleaved = np.concatenate(blocks).reshape(-1, channels)
-        samples[...] = interleaved[first - position : last - position].T
+            begin, end = max(first, start), min(last, start + frame.samples)
+            if begin < end:
+                # One block at a time: it is transposed while the cache holds it.
+                block = np.frombuffer(frame.planes[0], np.int16, frame.samples * channels)
+                interleaved = block.reshape(-1, channels)[begin - start : end - start]
+                samples[:, begin - first : end - first] = interleaved.T
+            start += frame.samples
+        if start < last:
+            number = coded_range.position + start
+            raise BadItem("corrupt-audio", f"sample {number} cannot be decoded")
 
     def _decode(
         self, codec: Literal["h264", "flac"], coded_range: CodedRange, coded: memoryview

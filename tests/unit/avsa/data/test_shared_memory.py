@@ -9,6 +9,7 @@ import torch
 
 from avsa.data.raw import Buffer
 from avsa.data.shared_memory import SharedMemory
+from yt360.execution.huge_pages import map_content
 
 
 class FakeCudart:
@@ -39,17 +40,27 @@ def test_another_map_of_the_memory_has_the_content_of_a_tensor():
     assert tensor[0, 0] == 7
 
 
+def test_large_memory_is_the_same_for_another_process():
+    memory = SharedMemory(5 << 20)
+    tensor = memory.tensor(4 << 20, (4, 5), torch.int16)
+    tensor.copy_(torch.arange(20).view(4, 5))
+    there, first = map_content(memory.descriptor, memory.size, mmap.mmap)
+    start = first + (4 << 20)
+    assert there[start : start + 40] == tensor.numpy().tobytes()
+
+
 def test_tensors_outlive_their_memory():
     tensor = SharedMemory(100).tensor(0, (100,), torch.uint8)
     gc.collect()
     assert tensor.zero_().sum() == 0
 
 
-def test_memory_is_locked_as_long_as_a_tensor_uses_it():
+@pytest.mark.parametrize("size", [5000, 5 << 20])
+def test_memory_is_locked_as_long_as_a_tensor_uses_it(size):
     cudart = FakeCudart()
-    memory = SharedMemory(5000, pin=True, cudart=lambda: cudart)
-    tensor = memory.tensor(0, (5000,), torch.uint8)
-    assert cudart.locked == {tensor.data_ptr()} and cudart.sizes == [5000]
+    memory = SharedMemory(size, pin=True, cudart=lambda: cudart)
+    tensor = memory.tensor(0, (size,), torch.uint8)
+    assert cudart.locked == {tensor.data_ptr()} and cudart.sizes == [size]
     del memory
     gc.collect()
     assert cudart.locked
