@@ -9,6 +9,7 @@ import click
 from avsa import __version__
 from yt360.commands.group import LazyGroup
 from yt360.commands.run import run
+from yt360.execution.freed_memory import keep_freed_memory
 from yt360.terminal.output import guard
 
 COMMANDS = {
@@ -36,5 +37,6 @@ def main() -> None:
     # Before torch is loaded: its threads must sleep, not spin, while they wait for each other, or
     # they keep the decoding threads off the cores (a step took 10 times as long on a busy machine).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory(os.environ)
     guard()
     run(cli)
