@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from yt360.buckets.address import as_url
+from yt360.buckets.address import require_local
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.files import atomic_write
@@ -109,13 +109,7 @@ def newest_checkpoint(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.exists():
-        if url := as_url(path):
-            raise UserError(
-                f"{url} is not on this machine; copy the run, or one of its checkpoints, to a "
-                "folder and give that",
-                code="unsupported",
-                key=url,
-            )
+        require_local(path, "the run or one of its checkpoints")
         raise UserError(
             f"checkpoint {path} does not exist; check the path", code="missing", key=path
         )

@@ -30,6 +30,24 @@ def as_url(folder: str | Path) -> str | None:
     return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
 
 
+def require_local(path: str | Path, what: str) -> None:
+    """Check that an argument is not a URL, where only a path on this machine can be read.
+
+    Args:
+        path: The argument.
+        what: What to copy here, for the error.
+
+    Raises:
+        UserError: ``"unsupported"``: It is a URL.
+    """
+    if url := as_url(path):
+        raise UserError(
+            f"{url} is not on this machine; copy {what} to a folder and give that",
+            code="unsupported",
+            key=url,
+        )
+
+
 def is_read_only(url: str) -> bool:
     """Return whether a URL is one of a web server, or a chain of URLs."""
     return url.partition("://")[0] in _READ_ONLY or "::" in url

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from yt360.buckets.address import as_url
+from yt360.buckets.address import require_local
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.splits import SPLITS
@@ -295,13 +295,7 @@ class DatasetInfo:
                 )
             info = parse_json(content, cls)
         except (FileNotFoundError, NotADirectoryError):
-            if url := as_url(dataset):
-                raise UserError(
-                    f"{url} is not on this machine, and this command reads datasets that are; "
-                    "copy it to a folder and give that",
-                    code="unsupported",
-                    key=url,
-                ) from None
+            require_local(dataset, "the dataset")
             raise UserError(
                 f"{dataset} is not a dataset: it has no {DATASET_FILE}; make one with "
                 "`yt360 build-shards INPUT --out DATASET`",

@@ -21,6 +21,7 @@ from avsa.data.remote.mirror import (
     mirror,
     read_remote,
 )
+from avsa.data.remote.publishing import publish
 from avsa.views.audio_statistics import ensure_statistics, load_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import BadItem, UserError
@@ -83,6 +84,11 @@ def test_measured_statistics_stay_while_the_dataset_does(server, tiny_dataset):
     build_anew(server, tiny_dataset)
     (server.folder / AUDIO_STATS_FILE).unlink(missing_ok=True)
     assert load_statistics(dataset_folder(server.url), audio) is None
+
+
+def test_statistics_of_a_web_server_stay_in_the_mirror(server):
+    path = dataset_folder(server.url) / AUDIO_STATS_FILE
+    assert publish(path) == str(path)
 
 
 @pytest.mark.parametrize("files", range(1, 4))
