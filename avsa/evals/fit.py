@@ -24,7 +24,7 @@ from avsa.evals.result import Row
 from avsa.training.checkpoint import save_checkpoint
 from avsa.training.distributed import World, mean_over_ranks, require_agreement
 from avsa.training.learner import seed_torch
-from avsa.training.optimizer import set_learning_rate
+from avsa.training.optimizer import Adam, set_learning_rate
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.terminal.progress import Progress
@@ -84,9 +84,7 @@ class Fit(Generic[B]):
         self.steps_per_epoch, self.seed, self.world = steps_per_epoch, seed, world
         self._path = work / f"{name.replace(' ', '-')}-{STATE_FILE}"
         self._parameters = [each for each in networks.parameters() if each.requires_grad]
-        self._optimizer = torch.optim.Adam(
-            self._parameters, lr=schedule.lr, weight_decay=schedule.weight_decay
-        )
+        self._optimizer = Adam(self._parameters, lr=schedule.lr, weight_decay=schedule.weight_decay)
         self._epochs: list[Row] = []
         self._sums: dict[str, float] = {}
 

@@ -70,10 +70,12 @@ def recorded_config(recipe: TrainConfig, used: TrainConfig) -> TrainConfig:
 @contextmanager
 def deterministic_kernels(wanted: bool) -> Iterator[None]:
     """Use only deterministic kernels of torch in the block, if wanted."""
+    if not wanted:  # else torch would import its compiler
+        yield
+        return
     before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
-        torch.use_deterministic_algorithms(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
+    torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:

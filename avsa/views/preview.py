@@ -23,6 +23,7 @@ from avsa.training.metrics_log import read_log
 from avsa.training.run_folder import read_datasets
 from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
+from avsa.views.mel_filters import hz_to_mel
 from avsa.views.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
 from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views
@@ -261,8 +262,6 @@ def _degrees(azimuth: torch.Tensor, elevation: torch.Tensor) -> tuple[float, flo
 
 
 def _mel_ticks(audio: AudioConfig) -> tuple[list[float], list[str]]:
-    from librosa import hz_to_mel
-
     top_hz = audio.sample_rate_hz / 2
     shown = [hz for hz in FREQUENCY_TICKS_HZ if hz < top_hz]
     scale = audio.n_mels / float(hz_to_mel(top_hz))

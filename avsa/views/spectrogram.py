@@ -13,7 +13,6 @@ limit the levels (`AudioConfig.min_db`, `AudioConfig.top_db`).
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -25,6 +24,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
+from avsa.views.mel_filters import mel_filters
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
@@ -312,18 +312,12 @@ def _to_mel(spectrum: Tensor, config: AudioConfig, out: Tensor | None = None) ->
 
 @lru_cache(maxsize=8)
 def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
-    """Return librosa's mel filter bank as blocks of adjacent bands: bands, bins, weights.
+    """Return the mel filters as blocks of adjacent bands: bands, bins, weights.
 
-    On the CPU, blocks save most of the multiplications by zero; on a GPU one block is faster.
+    On the CPU, blocks save most of the multiplications by zero; on a GPU one block is faster. Bands
+    narrower than a bin may be empty and stay at `min_db`, as in the published code.
     """
-    from librosa.filters import mel  # a slow import
-
-    with warnings.catch_warnings():
-        # Bands narrower than a bin may be empty and stay at `min_db`, as in the published code.
-        warnings.filterwarnings("ignore", "Empty filters detected")
-        filters = mel(
-            sr=config.sample_rate_hz, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
-        )
+    filters = mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels)
     matrix = torch.from_numpy(filters.T).float()
     blocks = []
     for first, last in pairwise(_cuts(config.n_mels, MEL_BLOCKS if device.type == "cpu" else 1)):

@@ -18,8 +18,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "torch.distributed",
-        "torch._dynamo",  # which optimizers import
-        "librosa.filters",
+        "torch._dynamo",  # which DistributedDataParallel imports
         "avsa.commands.train",
         "avsa.evals.run",
         "avsa.training.loop",

@@ -95,3 +95,29 @@ def loaded() -> dict[str, set[str]]:
 @pytest.mark.parametrize("step", STEPS)
 def test_no_slow_package_is_imported_where_none_is_needed(step, loaded):
     assert loaded[step] <= STEPS[step][1]
+
+
+TRAINING = """
+import sys
+import torch
+from avsa.training import loop
+from avsa.training.optimizer import Adam
+from avsa.training.repeatability import deterministic_kernels
+from avsa.views.spectrogram import AudioConfig, log_mels
+
+weight = torch.nn.Parameter(torch.zeros(1))
+optimizer = Adam([weight])
+with deterministic_kernels(False):
+    (weight + log_mels(torch.zeros(1, 4, 2400), AudioConfig()).mean()).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+print(*sys.modules)
+"""
+
+
+def test_training_imports_neither_the_compiler_of_torch_nor_librosa():
+    result = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True)
+    assert not result.returncode, result.stderr
+    slow = {*SLOW, "sympy", "torch._dynamo", "torch._inductor"} & {*result.stdout.split()}
+    assert slow <= {"av", "numpy", "pyarrow", "pydantic", "torch"}

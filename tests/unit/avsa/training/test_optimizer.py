@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from avsa.training.optimizer import (
+    Adam,
     OptimizerConfig,
     build_optimizer,
     learning_rate,
@@ -106,7 +107,8 @@ def test_another_kind_of_kernel_continues_from_the_state_of_the_first(kinds):
 def test_the_paper_uses_adam_at_a_constant_rate():
     config = OptimizerConfig()
     optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(1))], config)
-    assert type(optimizer) is torch.optim.Adam
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert not optimizer.param_groups[0]["decoupled_weight_decay"]
     assert optimizer.param_groups[0]["weight_decay"] == 1e-5
     assert {learning_rate(config, step, 10) for step in range(10)} == {1e-4}
 
@@ -133,3 +135,52 @@ def test_the_rate_reaches_the_weights():
     weight.grad = torch.ones(1)
     optimizer.step()
     assert weight.item() == pytest.approx(-0.5)
+
+
+TORCH_KINDS = [
+    (torch.optim.Adam, {}),
+    (torch.optim.AdamW, {"decoupled_weight_decay": True}),
+]
+
+
+def updated(optimizer, parameters, steps):
+    for step in steps:
+        optimizer.zero_grad()
+        set_gradients(parameters, step)
+        optimizer.step()
+    return [parameter.detach() for parameter in parameters]
+
+
+@pytest.mark.parametrize("fused", [None, True])
+@pytest.mark.parametrize(("kind", "options"), TORCH_KINDS)
+def test_weights_and_states_are_those_of_torch_to_the_bit(kind, options, fused):
+    ours, theirs = weights(), weights()
+    common = {"lr": 0.01, "weight_decay": 0.1, "fused": fused}
+    optimizer, reference = Adam(ours, **options, **common), kind(theirs, **common)
+    got, expected = updated(optimizer, ours, range(5)), updated(reference, theirs, range(5))
+    assert all(map(torch.equal, got, expected))
+    state, expected_state = optimizer.state_dict(), reference.state_dict()
+    assert state["param_groups"] == expected_state["param_groups"]
+    assert state["state"].keys() == expected_state["state"].keys()
+    for number, moments in expected_state["state"].items():
+        assert {name: value.tolist() for name, value in state["state"][number].items()} == {
+            name: value.tolist() for name, value in moments.items()
+        }
+
+
+def test_a_state_of_torch_can_be_continued():
+    ours, theirs = weights(), weights()
+    reference, optimizer = torch.optim.Adam(theirs), Adam(ours)
+    updated(reference, theirs, range(3))
+    for parameter, other in zip(ours, theirs, strict=True):
+        parameter.data.copy_(other.detach())
+    optimizer.load_state_dict(copy.deepcopy(reference.state_dict()))
+    got, expected = updated(optimizer, ours, range(3, 5)), updated(reference, theirs, range(3, 5))
+    assert all(map(torch.equal, got, expected))
+
+
+def test_an_update_leaves_gradients_enabled_and_needs_none():
+    parameters = weights()
+    updated(Adam(parameters), parameters, range(1))
+    assert torch.is_grad_enabled()
+    assert all(parameter.is_leaf for parameter in parameters)
