@@ -73,6 +73,15 @@ def yt360_command(*arguments: str) -> None:
     main()
 
 
+def is_alive(process: int) -> bool:
+    """Return whether a process runs: it exists, and is no zombie."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def run_source(folder: Path, source: str) -> str:
     """Run Python source in a folder of its own, which is imported from; return what it prints."""
     output = folder / "printed.txt"

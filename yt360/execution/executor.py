@@ -14,14 +14,15 @@ command gives the same results with each of them:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import Protocol
 
 from yt360.devices import usable_cores
+from yt360.execution.fork_server import fork_server
 from yt360.execution.limits import Limits
-from yt360.execution.local import Pool, WorkerPool
+from yt360.execution.local import Pool, WorkerPool, work
 
 MAX_LOSSES = 5
 """Machines and jobs that may end under one task before the run stops."""
@@ -60,6 +61,26 @@ class LocalExecutor:
 def limited_pools(executor: Executor) -> Callable[[int], AbstractContextManager[Pool]]:
     """Return a function from a number of workers to a pool for tasks that read untrusted files."""
     return partial(executor.pool, limits=Limits())
+
+
+@contextmanager
+def forked_pools(
+    executor: Executor, modules: Sequence[str]
+) -> Iterator[Callable[[int], AbstractContextManager[Pool]]]:
+    """Provide `limited_pools`; on this machine, its workers are forked if possible.
+
+    They then share the modules that this process has imported at the beginning of the block.
+
+    Args:
+        executor: The engine.
+        modules: Modules that the workers need besides.
+    """
+    server = fork_server(work, modules) if isinstance(executor, LocalExecutor) else None
+    if server is None:
+        yield limited_pools(executor)
+        return
+    with closing(server):
+        yield partial(WorkerPool, limits=Limits(), server=server)
 
 
 def workers_of(executor: Executor, given: int | None, here: int) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,16 +19,14 @@ from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from yt360.execution.fork_server import ForkedProcess, ForkServer
 from yt360.execution.limits import OUT_OF_TIME, Limits
+from yt360.execution.parent import FROM_TERMINAL, exit_with_parent, terminal_blocked
 from yt360.plugins import load_plugins, loaded_plugins
 from yt360.terminal.output import guard
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-_PR_SET_PDEATHSIG = 1
-FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
-"""Signals that a terminal sends to all its processes; the parent process handles them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Crashed:
 
 @dataclass
 class _Worker(Generic[Task]):
-    process: BaseProcess
+    process: BaseProcess | ForkedProcess
     connection: Connection
     task: Task | None = None
 
@@ -86,13 +82,18 @@ class WorkerPool:
     Args:
         workers: Number of processes, at least 1.
         limits: Limits of each worker; None for no limits.
+        server: Forks the workers, by `work`; None to start new interpreters. If it ends, the next
+            workers are new interpreters.
     """
 
     # Spawn instead of fork: a child must not inherit the state of locks and libraries.
     context: ClassVar[SpawnContext | ForkContext] = multiprocessing.get_context("spawn")
 
-    def __init__(self, workers: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self, workers: int, limits: Limits | None = None, server: ForkServer | None = None
+    ) -> None:
         self.workers, self.limits = workers, limits
+        self._server = server
         self._alive: list[_Worker[Any]] = []
         # Linux ends a worker when the thread that started it ends (`exit_with_parent`). Therefore
         # a thread of the pool starts all workers, not the thread that happens to need the first.
@@ -159,14 +160,23 @@ class WorkerPool:
 
     def _start(self) -> _Worker[Any]:
         parent_end, child_end = self.context.Pipe()
-        arguments = child_end, os.getpid(), self.limits, loaded_plugins()
-        process = self.context.Process(target=_work, args=arguments, daemon=True)
-        with interrupt_blocked():
-            process.start()
+        process = self._start_process(child_end)
         child_end.close()  # otherwise the pipe would stay open after the worker ends
         worker: _Worker[Any] = _Worker(process, parent_end)
         self._alive.append(worker)
         return worker
+
+    def _start_process(self, connection: Connection) -> BaseProcess | ForkedProcess:
+        arguments = self.limits, loaded_plugins()
+        if self._server is not None:
+            with suppress(OSError):  # it has ended
+                return self._server.start(connection, *arguments)
+        process = self.context.Process(
+            target=work, args=(connection, os.getpid(), *arguments), daemon=True
+        )
+        with interrupt_blocked():
+            process.start()
+        return process
 
     def _receive(self, worker: _Worker[Any]) -> Any:
         try:
@@ -189,11 +199,8 @@ class WorkerPool:
 def interrupt_blocked() -> Iterator[None]:
     """Block SIGINT and SIGHUP while a process starts, so that they do not interrupt its imports."""
     resource_tracker.ensure_running()  # starting it with the process would unblock SIGINT
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINAL)
-    try:
+    with terminal_blocked():
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def limited_pool(workers: int) -> WorkerPool:
@@ -201,9 +208,17 @@ def limited_pool(workers: int) -> WorkerPool:
     return WorkerPool(workers, Limits())
 
 
-def _work(
+def work(
     connection: Connection, parent: int, limits: Limits | None, plugins: tuple[str, ...]
 ) -> None:
+    """Run the tasks of a pool in a worker process.
+
+    Args:
+        connection: Connection to the pool.
+        parent: Process ID of the parent process.
+        limits: Limits of the process; None for no limits.
+        plugins: Modules to load as plugins.
+    """
     exit_with_parent(parent)
     if limits is not None:
         limits.limit_memory()
@@ -238,11 +253,3 @@ def pickled_error(error: Exception) -> memoryview:
         text = "".join(traceback.format_exception(error))
         reply = ForkingPickler.dumps((False, RuntimeError(f"in a worker process:\n{text}")))
     return reply
-
-
-def exit_with_parent(parent: int) -> None:
-    """End this process when its parent process ends; `parent` is the expected parent."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent ended before the call above
-        os._exit(1)

@@ -67,6 +67,13 @@ def guard() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # like standard error
 
 
+def flush_output() -> None:
+    """Write what is left in the buffers of the output, such as before a fork or an abrupt end."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+            stream.flush()
+
+
 class _Handler(logging.Handler):
     """Prints log records on standard error."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -22,6 +24,7 @@ from yt360.terminal.output import echo
 from yt360.terminal.text import printable
 
 if TYPE_CHECKING:
+    from yt360.execution.local import Pool
     from yt360.shards.builder.build import BuildReport
     from yt360.shards.format.schema import DatasetInfo
 
@@ -179,36 +182,54 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
     parts that cannot be used are listed with the reason.
     """
     from yt360.buckets.cache import cache_folder
-    from yt360.catalog.build_inputs import find_all_inputs
-    from yt360.duplicates.groups import read_groups
     from yt360.execution.engines.choice import open_executor
-    from yt360.execution.executor import limited_pools
-    from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
-    from yt360.shards.bucket.build import build_anywhere
-    from yt360.shards.builder.splits.given import give_splits
+    from yt360.execution.executor import forked_pools
+    from yt360.shards.builder.clip_conversion import WORKER_MODULES
 
     # The workers of a build in a bucket write to its workspace.
     output = cache_folder() / "build-shards" if as_bucket_url(out) else Path(out)
     executor = open_executor(options.pop("executor"), options.pop("executor_config"), output)
-    workers, retry = options.pop("workers") or executor.default_workers, options.pop("retry")
+    options["workers"] = options["workers"] or executor.default_workers
     if options.pop("equalize_field"):
         refuse(context, ("field_gain",), "and --equalize-field contradict each other; give one")
         options["field_gain"] = "octaves"
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
-    files, test, review = (options.pop(name) for name in ("groups", "test", "review"))
-    out = as_bucket_url(out) or str(Path(out))
-    exclude = None if as_bucket_url(out) else Path(out)
-    found = find_all_inputs(inputs, exclude=exclude, clip_s=options["clip_s"])
-    if test:
+    if options["test"]:
         refuse(
             context,
             ("test_fraction", "split_by"),
             "chooses splits, but --test gives them; give one",
         )
         options["test_fraction"] = None
+    with forked_pools(executor, WORKER_MODULES) as make_pool:
+        _build(inputs, as_bucket_url(out) or str(Path(out)), make_pool, **options)
+
+
+def _build(
+    inputs: Sequence[Path],
+    out: str,
+    make_pool: Callable[[int], AbstractContextManager[Pool]],
+    *,
+    test: Sequence[Path],
+    groups: Sequence[Path],
+    review: Sequence[Path],
+    workers: int,
+    retry: bool,
+    **options: Any,
+) -> None:
+    """Build and print the report. What workers do not need is imported here, after their server."""
+    from yt360.catalog.build_inputs import find_all_inputs
+    from yt360.duplicates.groups import read_groups
+    from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
+    from yt360.shards.bucket.build import build_anywhere
+    from yt360.shards.builder.splits.given import give_splits
+
+    exclude = None if as_bucket_url(out) else Path(out)
+    found = find_all_inputs(inputs, exclude=exclude, clip_s=options["clip_s"])
+    if test:
         found = give_splits(found, find_all_inputs(test, exclude=exclude, clip_s=options["clip_s"]))
-    found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
+    found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, groups))))
     if options["directions"]:
         from yt360.shards.builder.direction_labels import with_directions, without_video
 
@@ -221,9 +242,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
             )
     decisions = chain(find_decisions([*inputs, *test, out]), *map(read_decisions, review))
     found = apply_decisions(found, decisions)
-    report = build_anywhere(
-        found, out, _build_options(**options), workers, retry, limited_pools(executor)
-    )
+    report = build_anywhere(found, out, _build_options(**options), workers, retry, make_pool)
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:
         echo(

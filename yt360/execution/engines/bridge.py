@@ -18,15 +18,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from yt360.errors import UserError
-from yt360.execution.local import (
-    FROM_TERMINAL,
-    Crashed,
-    Pool,
-    WorkerPool,
-    exit_with_parent,
-    interrupt_blocked,
-    pickled_error,
-)
+from yt360.execution.local import Crashed, Pool, WorkerPool, interrupt_blocked, pickled_error
+from yt360.execution.parent import FROM_TERMINAL, exit_with_parent
 from yt360.execution.remote_worker import result_of
 from yt360.plugins import load_plugins, loaded_plugins
 

@@ -30,6 +30,9 @@ from yt360.shards.format.schema import Rejection
 if TYPE_CHECKING:
     from yt360.media.source import Source
 
+WORKER_MODULES = ("yt360.media.convert", "yt360.media.source")
+"""Modules with decoders, which the tasks of a build import (`yt360.execution.fork_server`)."""
+
 
 @dataclass(frozen=True)
 class ConversionTask:

@@ -8,10 +8,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing import Pipe
-from pathlib import Path
 
 import pytest
 from helpers.errors import bad_item
+from helpers.processes import is_alive
 
 from yt360.execution.local import Crashed, WorkerPool, _serve
 
@@ -89,14 +89,6 @@ def test_workers_end_with_the_block():
     with WorkerPool(2) as pool:
         ids = {result for _, result in pool.run(eval, deque(["__import__('os').getpid()"] * 8))}
     assert not any(is_alive(process) for process in ids)
-
-
-def is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a death signal")
