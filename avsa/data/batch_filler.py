@@ -7,11 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from avsa.data.clip_reader import ClipTask
 from avsa.data.clip_window import WindowShape, draw_clip_windows, too_short
 from avsa.data.clips import Clips, ClipsInOrder, part_numbers, parts_of
 from avsa.data.decoder_pool import DecoderPool
-from avsa.data.decoder_process import Source
+from avsa.data.decoder_process import ClipTask, Source
 from avsa.data.order import Draw, Order
 from avsa.data.raw import Buffer, RawBatch
 from avsa.views.saliency import Saliency

@@ -6,17 +6,15 @@ Only the index of a clip and the coded bytes of its windows are read, about a te
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from avsa.data.decoder_process import BatchArrays, ClipTask
 from yt360.clip_codec.decoder import ClipDecoder, CodedRange, audio_range, frame_range
 from yt360.clip_codec.flac import read_flac_index
 from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
-from yt360.shards.format.shard_file import ClipLocation, ShardFile
+from yt360.shards.format.shard_file import ShardFile
 
 # Bytes that contain the index of a clip: 1.5 kB for the video of 10 s, and 0.8 kB for its audio.
 INDEX_BYTES = 16 << 10
@@ -26,36 +24,6 @@ MAX_INDEXES = 4096
 Index = TypeVar("Index")
 # A range of a clip, and its first byte and size in the shard.
 _Coded: TypeAlias = tuple[CodedRange, int, int]
-
-
-class ClipTask(NamedTuple):
-    """Windows of a clip, and the samples of a batch that they fill.
-
-    Attributes:
-        location: Where the clip is stored.
-        row: First of the samples; the others follow it.
-        frames: First frame of each window; empty to decode no video.
-        samples: First audio sample of each window; empty to decode no audio.
-    """
-
-    location: ClipLocation
-    row: int
-    frames: Sequence[int]
-    samples: Sequence[int]
-
-
-class BatchArrays(NamedTuple):
-    """Arrays of a batch, to be filled.
-
-    Attributes:
-        luma: uint8 (B, T, H, W).
-        chroma: uint8 (B, 2, T, H/2, W/2).
-        audio: int16 (B, 4, S).
-    """
-
-    luma: NDArray[np.uint8]
-    chroma: NDArray[np.uint8]
-    audio: NDArray[np.int16]
 
 
 class ClipReader:

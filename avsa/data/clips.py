@@ -24,18 +24,42 @@ from avsa.data.remote.mirror import is_mirror
 from avsa.data.remote.shard_order import LOOKAHEAD_STEPS
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
+from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.untrusted.parsing import parse_json
 
+_VIDEO_COLUMNS = ("video_id", "shard")
+_LOADED_COLUMNS = (
+    *_VIDEO_COLUMNS, "start_s", "duration_s", "flac_offset", "flac_bytes", "mp4_offset", "mp4_bytes"
+)  # fmt: skip
 
-def open_clips(dataset: Path, split: str) -> ShardReader:
+
+def open_clips(
+    dataset: Path, split: str, columns: Sequence[str] = tuple(INDEX_SCHEMA.names)
+) -> ShardReader:
     """Open a split of a dataset folder or of a mirror; close it after use.
+
+    Args:
+        dataset: The folder.
+        split: ``"train"`` or ``"test"``.
+        columns: Columns of the index to read.
 
     Raises:
         UserError: See `ShardReader`.
     """
-    return (RemoteClips if is_mirror(dataset) else ShardReader)(dataset, split)
+    kind = RemoteClips if is_mirror(dataset) else ShardReader
+    return kind(dataset, split, columns=columns)
+
+
+def open_to_load(dataset: Path, split: str) -> ShardReader:
+    """Open a split of which windows are loaded and no ``.json`` is read; see `open_clips`."""
+    return open_clips(dataset, split, _LOADED_COLUMNS)
+
+
+def open_video_ids(dataset: Path, split: str) -> ShardReader:
+    """Open a split of which no clip is read; a mirror fetches nothing; see `open_clips`."""
+    return ShardReader(dataset, split, columns=_VIDEO_COLUMNS)
 
 
 Clips: TypeAlias = ShardReader | JoinedClips
@@ -44,7 +68,7 @@ Clips: TypeAlias = ShardReader | JoinedClips
 def open_datasets(
     datasets: Sequence[Path],
     split: str,
-    opener: Callable[[Path, str], ShardReader] = open_clips,
+    opener: Callable[[Path, str], ShardReader] = open_to_load,
 ) -> Clips:
     """Open a split of one or several datasets; close it after use.
 

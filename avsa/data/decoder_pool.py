@@ -23,7 +23,6 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from avsa.data.clip_reader import ClipTask
 from avsa.data.decoder_connection import (
     DecoderConnection,
     Message,
@@ -31,7 +30,7 @@ from avsa.data.decoder_connection import (
     describe_exit,
     unusable,
 )
-from avsa.data.decoder_process import Answer, Source, encode_task
+from avsa.data.decoder_process import Answer, ClipTask, Source, encode_task
 from avsa.data.raw import Buffer
 from yt360.errors import BadItem, UserError
 

@@ -12,22 +12,22 @@ import pickle
 import resource
 import signal
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
-from typing import Literal, NamedTuple, ParamSpec, TypeAlias
+from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avsa.data.clip_reader import BatchArrays, ClipReader, ClipTask
 from yt360.errors import BadItem
 from yt360.execution.huge_pages import map_content
 from yt360.execution.limits import Limits
-from yt360.shards.format.shard_file import ClipLocation, ShardFiles
+from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
 
 # Memory limit of a decoder process. Clips take 100 MB.
 MEMORY_BYTES = 4 << 30
@@ -45,6 +45,46 @@ Release: TypeAlias = tuple[Literal["release"], int]
 Decode: TypeAlias = tuple[Literal["decode"], int, tuple[object, ...], list[tuple[object, ...]]]
 # Errors by the number of the clip in the message.
 Answer: TypeAlias = dict[int, Exception]
+
+
+class ClipTask(NamedTuple):
+    """Windows of a clip, and the samples of a batch that they fill.
+
+    Attributes:
+        location: Where the clip is stored.
+        row: First of the samples; the others follow it.
+        frames: First frame of each window; empty to decode no video.
+        samples: First audio sample of each window; empty to decode no audio.
+    """
+
+    location: ClipLocation
+    row: int
+    frames: Sequence[int]
+    samples: Sequence[int]
+
+
+class BatchArrays(NamedTuple):
+    """Arrays of a batch, to be filled.
+
+    Attributes:
+        luma: uint8 (B, T, H, W).
+        chroma: uint8 (B, 2, T, H/2, W/2).
+        audio: int16 (B, 4, S).
+    """
+
+    luma: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
+    audio: NDArray[np.int16]
+
+
+class Reader(Protocol):
+    """Reads windows of clips, such as `avsa.data.clip_reader.ClipReader`."""
+
+    def will_read(self, shard: ShardFile, task: ClipTask) -> None:
+        """Ask the system to prefetch what `read` reads first, without waiting for it."""
+
+    def read(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
+        """Fill the samples of a task."""
 
 
 class Source(NamedTuple):
@@ -76,7 +116,7 @@ def serve(descriptor: int, reader: str, limit_s: float) -> None:
 
     Args:
         descriptor: The connection.
-        reader: ``"module:class"``, with the methods of `ClipReader`.
+        reader: ``"module:class"``, a `Reader`.
         limit_s: CPU time limit of a clip; the system ends the process at the limit.
     """
     Limits(memory_bytes=MEMORY_BYTES).limit_memory()
@@ -88,7 +128,7 @@ def serve(descriptor: int, reader: str, limit_s: float) -> None:
 
 
 class _Server:
-    def __init__(self, connection: Connection, reader: ClipReader, limit_s: float) -> None:
+    def __init__(self, connection: Connection, reader: Reader, limit_s: float) -> None:
         self.connection, self.reader, self.limit_s = connection, reader, limit_s
         self._batches: dict[int, BatchArrays] = {}
         self._shards: OrderedDict[int, ShardFiles] = OrderedDict()

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from avsa.data.mixture import Indices
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
+from yt360.shards.format.arrow_values import array_of, numbers_of
 from yt360.shards.format.columns import TextColumn
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.shard_file import ClipLocation
@@ -64,12 +65,12 @@ class JoinedClips:
     @cached_property
     def keys(self) -> TextColumn:
         """Key of each clip; two datasets may have the same one."""
-        return self._texts("key")
+        return self._texts(lambda part: part.keys)
 
     @cached_property
     def video_ids(self) -> TextColumn:
         """Video of each clip."""
-        return self._texts("video_id")
+        return self._texts(lambda part: part.video_ids)
 
     @cached_property
     def durations_s(self) -> NDArray[np.float64]:
@@ -105,12 +106,13 @@ class JoinedClips:
         ]
         return np.concatenate(columns)
 
-    def _texts(self, name: str) -> TextColumn:
+    def _texts(self, column: Callable[[ShardReader], TextColumn]) -> TextColumn:
+        """Return a text of each clip, from those of all clips of each part."""
         columns = [
-            part.table.column(name).take(pa.array(self.rows[self.part_numbers == number]))
+            column(part).select(self.rows[self.part_numbers == number])
             for number, part in enumerate(self.parts)
         ]
-        return TextColumn(pa.chunked_array([chunk for each in columns for chunk in each.chunks]))
+        return TextColumn(pa.chunked_array(columns))
 
 
 def held_out_videos(datasets: Sequence[Path], split: str) -> list[frozenset[str]]:
@@ -183,12 +185,12 @@ def require_different(datasets: Sequence[Path]) -> None:
 
 
 def _videos_of(dataset: Path, split: str) -> frozenset[str]:
-    with closing(ShardReader(dataset, split)) as clips:
+    with closing(ShardReader(dataset, split, columns=("video_id", "shard"))) as clips:
         return frozenset(clips.video_ids)
 
 
 def _rows_without(part: ShardReader, videos: Iterable[str]) -> Indices:
     """Return the clips of a split that are not of some videos."""
-    unwanted = pa.array(sorted(videos), pa.string())
-    column = part.table.column("video_id").cast(pa.string())
-    return np.flatnonzero(~pc.is_in(column, value_set=unwanted).to_numpy(zero_copy_only=False))
+    unwanted = array_of(sorted(videos), pa.string())
+    found = pc.is_in(part.table.column("video_id"), value_set=unwanted)
+    return np.flatnonzero(numbers_of(found.cast(pa.int32())) == 0).astype(np.int32)

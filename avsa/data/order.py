@@ -309,9 +309,10 @@ def count_videos(video_ids: Sequence[str]) -> int:
 def _number_videos(video_ids: Sequence[str]) -> Indices:
     """Return the number of each clip's video; videos are numbered from 0 in the order of ids."""
     encoded = pa.array(video_ids, pa.string()).dictionary_encode()
-    distinct = np.asarray(encoded.dictionary.to_pylist(), dtype=str)
-    _, numbers = np.unique(distinct, return_inverse=True)
-    return numbers.astype(np.int32)[numbers_of(encoded.indices)]
+    in_order = numbers_of(pc.sort_indices(encoded.dictionary).cast(pa.int64()))
+    numbers = np.empty(len(in_order), np.int32)
+    numbers[in_order] = np.arange(len(in_order))
+    return numbers[numbers_of(encoded.indices)]
 
 
 def _starts(counts: Indices) -> Indices:

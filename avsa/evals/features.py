@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from avsa import __version__
-from avsa.data.clips import clips_form, open_clips
+from avsa.data.clips import clips_form, open_to_load
 from avsa.data.order import SequentialOrder
 from avsa.data.prefetch import prefetched, read_ahead
 from avsa.data.remote.mirror import address_of
@@ -28,6 +29,7 @@ from avsa.views.sampling import ViewConfig
 from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
+from yt360.shards.format.arrow_values import array_of
 from yt360.shards.format.reader import ShardReader
 from yt360.sphere import azimuth_elevation
 from yt360.terminal.progress import Progress
@@ -71,7 +73,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             the split has no clips, or none of them can be read.
     """
     rows = 0
-    with closing(open_clips(dataset, config.split)) as clips:
+    with closing(open_to_load(dataset, config.split)) as clips:
         if not len(clips):
             raise UserError(
                 f"the split {config.split} of {dataset} has no clips; use another --split",
@@ -154,14 +156,14 @@ def _table(batch: Batch, features: list[Tensor], schema: pa.Schema) -> pa.Table:
     clips, views = features[0].shape[:2]
     azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
     columns = [
-        pa.array([key for key in batch.raw.keys for _ in range(views)]),
-        pa.array([start for start in batch.raw.audio_start_s for _ in range(views)], pa.float64()),
-        pa.array(list(range(views)) * clips, pa.int32()),
-        pa.array(torch.rad2deg(azimuth).numpy(), pa.float32()),
-        pa.array(torch.rad2deg(elevation).numpy(), pa.float32()),
+        array_of([key for key in batch.raw.keys for _ in range(views)], pa.string()),
+        array_of(np.repeat(batch.raw.audio_start_s, views), pa.float64()),
+        array_of(list(range(views)) * clips, pa.int32()),
+        array_of(torch.rad2deg(azimuth).numpy(), pa.float32()),
+        array_of(torch.rad2deg(elevation).numpy(), pa.float32()),
         *(
             pa.FixedSizeListArray.from_arrays(
-                pa.array(feature.float().flatten().cpu().numpy()), feature.shape[-1]
+                array_of(feature.float().flatten().cpu().numpy(), pa.float32()), feature.shape[-1]
             )
             for feature in features
         ),

@@ -16,7 +16,7 @@ import numpy as np
 
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
-from avsa.data.clips import clip_format, open_datasets, part_numbers
+from avsa.data.clips import clip_format, open_datasets, open_video_ids, part_numbers
 from avsa.data.mixture import Indices, normalized
 from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
@@ -26,7 +26,6 @@ from avsa.training.optimizer import OptimizerConfig, learning_rate
 from avsa.training.request import resolve_request
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
-from yt360.shards.format.reader import ShardReader
 from yt360.terminal.text import table
 
 # Clips and videos of the published lists of YT-360.
@@ -101,8 +100,8 @@ def dry_run_report(
 
 def splits_of(datasets: Sequence[Path], validation_split: str = "test") -> Splits:
     """Return the splits of datasets; reads ``dataset.json`` and the index of each."""
-    clips = open_datasets(datasets, "train", ShardReader)
-    validation = open_datasets(datasets, validation_split, ShardReader)
+    clips = open_datasets(datasets, "train", open_video_ids)
+    validation = open_datasets(datasets, validation_split, open_video_ids)
     return Splits(
         name=" and ".join(map(str, datasets)),
         video_ids=clips.video_ids,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
-from avsa.data.clips import open_datasets
+from avsa.data.clips import open_datasets, open_video_ids
 from avsa.data.joined_clips import JoinedClips, left_out_notes
 from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
@@ -20,7 +20,6 @@ from avsa.training.distributed import from_first_rank
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.run_folder import read_config, read_datasets
 from yt360.errors import UserError
-from yt360.shards.format.reader import ShardReader
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def resolve_request(
             key="--recipe" if datasets else "--data",
         )
     config = load_config(recipe, overrides)
-    with closing(open_datasets(datasets, "train", ShardReader)) as clips:
+    with closing(open_datasets(datasets, "train", open_video_ids)) as clips:
         num_videos = count_videos(clips.video_ids)
         left_out = left_out_notes(clips) if isinstance(clips, JoinedClips) else []
     config, notes = fit_batches(config, num_videos, ranks, _chosen_batches(config, overrides))

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from avsa.config.renamed import new_name
-from avsa.data.clips import clips_form, open_clips
+from avsa.data.clips import clips_form, open_to_load
 from avsa.data.loader import DataConfig
 from avsa.data.remote.mirror import address_of
 from avsa.views.random_audio import random_audio
@@ -102,7 +102,7 @@ def measure_statistics(
             another sample rate.
     """
     totals = torch.zeros(3, config.n_mels, dtype=torch.float64)
-    with closing(open_clips(dataset, "train")) as clips:
+    with closing(open_to_load(dataset, "train")) as clips:
         if not len(clips):
             raise UserError(
                 f"{dataset} has no training clips to measure; add clips to its split train",

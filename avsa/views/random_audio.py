@@ -8,11 +8,10 @@ from itertools import groupby
 
 from torch import Tensor
 
-from avsa.data.clip_reader import ClipTask
 from avsa.data.clip_window import draw_clip_windows, too_short
 from avsa.data.clips import ClipsInOrder, clips_form, read_in_order
 from avsa.data.decoder_pool import DECODERS
-from avsa.data.decoder_process import Source
+from avsa.data.decoder_process import ClipTask, Source
 from avsa.data.loader import DataConfig
 from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.raw import Buffer

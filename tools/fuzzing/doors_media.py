@@ -106,9 +106,8 @@ def _index_of_audio(folder: Path) -> None:
 
 def _decode_clip(folder: Path) -> None:
     """Decode as a loader does, in the decoders' processes."""
-    from avsa.data.clip_reader import ClipTask
     from avsa.data.decoder_pool import DECODERS
-    from avsa.data.decoder_process import Source
+    from avsa.data.decoder_process import ClipTask, Source
     from avsa.data.raw import Buffer
     from yt360.shards.format.shard_file import ClipLocation
 

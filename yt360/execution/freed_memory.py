@@ -35,3 +35,5 @@ def keep_freed_memory(environment: MutableMapping[str, str]) -> None:
         mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
         environment.update({name: str(value) for name, value in settings.items()})
+        # Arrow otherwise keeps what it frees for itself.
+        environment.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

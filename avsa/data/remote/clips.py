@@ -17,6 +17,7 @@ from avsa.data.remote.fetching import RemoteFile, fetch
 from avsa.data.remote.mirror import read_remote
 from avsa.data.remote.shard_cache import ShardCache
 from avsa.data.remote.shard_order import Schedule
+from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
 from yt360.shards.format.shard_file import ShardFile
@@ -29,6 +30,7 @@ class RemoteClips(ShardReader):
     Args:
         dataset: Folder of the mirror.
         split: ``"train"`` or ``"test"``.
+        columns: See `ShardReader`.
 
     Raises:
         UserError: See `ShardReader`; or the cache is too small for two shards.
@@ -36,8 +38,10 @@ class RemoteClips(ShardReader):
 
     shards_stay = False
 
-    def __init__(self, dataset: Path, split: str) -> None:
-        super().__init__(dataset, split)
+    def __init__(
+        self, dataset: Path, split: str, *, columns: Sequence[str] = tuple(INDEX_SCHEMA.names)
+    ) -> None:
+        super().__init__(dataset, split, columns=columns)
         announced = {shard.name: shard for shard in self.info.splits[split].shards}
         # A rebuilt dataset has other shards with the same names.
         self._shard_names = [local_name(announced[name]) for name in self._shard_names]
@@ -92,7 +96,7 @@ class RemoteClips(ShardReader):
         _leave_cache(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"dataset": self.dataset, "split": self.split}
+        return {"dataset": self.dataset, "split": self.split, "columns": self.columns}
 
     def cache_name(self, clip: int) -> str:
         """Return the name of a clip's shard in the cache."""

@@ -14,14 +14,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_NUMBERS = {pa.int32(): np.int32, pa.int64(): np.int64, pa.float64(): np.float64}
+_NUMBERS = {
+    pa.int32(): np.int32, pa.int64(): np.int64, pa.float32(): np.float32, pa.float64(): np.float64
+}  # fmt: skip
 
 
 def numbers_of(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """Return numbers as an array, which is read-only.
 
     Args:
-        column: int32, int64 or float64, without empty values.
+        column: int32, int64, float32 or float64, without empty values.
 
     Raises:
         ValueError: A value is empty.
@@ -40,12 +42,12 @@ def numbers_of(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return numbers
 
 
-def array_of(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def array_of(values: Sequence[Any] | NDArray[Any], kind: pa.DataType) -> pa.Array:
     """Return texts or numbers as an Arrow array.
 
     Args:
         values: Without None.
-        kind: string, int32, int64 or float64.
+        kind: string, int32, int64, float32 or float64.
 
     Raises:
         ValueError: The texts have 2 GiB or more together.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -10,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from yt360.shards.format.arrow_values import scalar_of
+from yt360.clips import clip_key
+from yt360.shards.format.arrow_values import array_of, scalar_of
+from yt360.shards.format.index_file import keys_of
 from yt360.shards.format.schema import ClipRow
 
 _BLOCK = 4096  # rows converted at a time while iterating
@@ -63,7 +66,7 @@ class TextColumn(_View[str]):
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        self._array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        self._array = _combined(column)
 
     def __len__(self) -> int:
         return len(self._array)
@@ -86,7 +89,11 @@ class TextColumn(_View[str]):
     def take(self, clips: Sequence[int]) -> list[str]:
         """Return the texts of some clips."""
         # One by one: `take` of Arrow is slower for up to a hundred texts.
-        return [self._array[clip].as_py() for clip in clips]
+        return [self._value(clip) for clip in clips]
+
+    def select(self, clips: NDArray[np.int32]) -> pa.Array:
+        """Return the texts of many clips as an Arrow array."""
+        return self._array.take(array_of(clips, pa.int32()))
 
     def count_distinct(self) -> int:
         """Return the number of different texts."""
@@ -107,6 +114,37 @@ class TextColumn(_View[str]):
 
     def _value(self, clip: int) -> str:
         return self._array[clip].as_py()
+
+
+class KeyColumn(TextColumn):
+    """Keys of clips, computed where they are read, and kept only if all are needed at once.
+
+    Args:
+        video_ids: Video of each clip.
+        starts_s: int64, second of the video at which each clip starts.
+    """
+
+    def __init__(self, video_ids: pa.ChunkedArray, starts_s: pa.ChunkedArray) -> None:
+        self._video_ids, self._starts_s = _combined(video_ids), _combined(starts_s)
+
+    def __len__(self) -> int:
+        return len(self._video_ids)
+
+    def select(self, clips: NDArray[np.int32]) -> pa.Array:
+        """Return the keys of many clips as an Arrow array."""
+        rows = array_of(clips, pa.int32())
+        return keys_of(self._video_ids.take(rows), self._starts_s.take(rows))
+
+    @cached_property
+    def _array(self) -> pa.Array:
+        return keys_of(self._video_ids, self._starts_s)
+
+    def _values(self, start: int, stop: int) -> list[str]:
+        part = slice(start, stop)
+        return keys_of(self._video_ids[part], self._starts_s[part]).to_pylist()
+
+    def _value(self, clip: int) -> str:
+        return clip_key(self._video_ids[clip].as_py(), self._starts_s[clip].as_py())
 
 
 class TextLookup:
@@ -149,3 +187,7 @@ class ClipRows(_View[ClipRow]):
 def table_rows(table: pa.Table) -> list[ClipRow]:
     """Return the rows of an index table."""
     return [ClipRow(**row) for row in table.to_pylist()]
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from yt360.clips import MAX_ID_LENGTH
 from yt360.errors import UserError
-from yt360.shards.format.arrow_values import array_of, numbers_of, scalar_of
+from yt360.shards.format.arrow_values import numbers_of, scalar_of
 from yt360.shards.format.schema import (
     CLIP_MEMBERS,
     INDEX_FILE,
@@ -50,6 +50,7 @@ def read_index(
     info: SplitInfo,
     *,
     columns: Sequence[str] = tuple(INDEX_SCHEMA.names),
+    plain: bool = True,
     verify_keys: bool = False,
     advice: str | None = None,
 ) -> pa.Table:
@@ -62,6 +63,8 @@ def read_index(
         info: The split in ``dataset.json``. The index may list fewer clips, but no others.
         columns: Columns to read and check, with ``shard``, and with both columns of a byte range or
             none. Keys need ``video_id`` and ``start_s``.
+        plain: Whether ``shard`` is a column of texts; else of dictionaries of texts, in a fifth of
+            the memory.
         verify_keys: Also read the keys, and compare them.
         advice: Repair instruction for error messages; by default ``yt360 index``.
 
@@ -97,7 +100,11 @@ def read_index(
             if verify_keys and not found["key"].equals(keys):
                 raise ValueError("a key is not VIDEO_ID-START")
             found["key"] = keys
-        schema = pa.schema([each for each in INDEX_SCHEMA if each.name in found])
+        if plain:
+            found["shard"] = found["shard"].cast(pa.string())
+        schema = pa.schema(
+            [each.with_type(found[each.name].type) for each in INDEX_SCHEMA if each.name in found]
+        )
         table = pa.table([found[name] for name in schema.names], schema=schema)
         pa.default_memory_pool().release_unused()  # what decoding took beyond the table
         return table
@@ -138,7 +145,7 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """Return a column without an encoding, after checks that do not need other columns."""
+    """Return a column after checks that do not need other columns, with dictionaries of shards."""
     table.validate(full=True)
     column = table.column(name)
     if column.null_count:
@@ -149,11 +156,13 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
                 raise ValueError(f"a {name} is longer than {_LONGEST[name]} bytes")
     if name == "video_id":
         _check_ids(column)
+    if name == "shard":
+        return column
     return column.cast(INDEX_SCHEMA.field(name).type)
 
 
 def _validate(columns: Mapping[str, pa.ChunkedArray], info: SplitInfo) -> None:
-    """Validate the values of plain columns, without keys."""
+    """Validate the values of columns, without keys; ``shard`` has dictionaries."""
     for name in {"start_s", "file_start_s"} & columns.keys():
         numbers = numbers_of(columns[name])
         _require((numbers >= 0) & (numbers <= MAX_SECOND), name, numbers)
@@ -173,12 +182,9 @@ def _check_ids(encoded: pa.ChunkedArray) -> None:
 
 def _check_ranges(columns: Mapping[str, pa.ChunkedArray], shards: Sequence[ShardInfo]) -> None:
     """Check that shards are listed and that members lie inside them."""
-    names = array_of([shard.name for shard in shards], pa.string())
-    numbers = pc.index_in(columns["shard"], value_set=names)
-    if numbers.null_count:
-        unknown = columns["shard"].filter(pc.is_null(numbers))[0].as_py()
-        raise ValueError(f"dataset.json does not list the shard {unknown!r}")
-    sizes = np.array([shard.bytes for shard in shards], np.int64)[numbers_of(numbers)]
+    bytes_of = {shard.name: shard.bytes for shard in shards}
+    parts = [_sizes(chunk, bytes_of) for chunk in columns["shard"].chunks]
+    sizes = np.concatenate([np.empty(0, np.int64), *parts])
     for member in CLIP_MEMBERS:
         if f"{member}_offset" not in columns:
             continue
@@ -187,13 +193,25 @@ def _check_ranges(columns: Mapping[str, pa.ChunkedArray], shards: Sequence[Shard
         _require((size >= 0) & (size <= sizes - offset), f"{member}_bytes", size)
 
 
+def _sizes(encoded: pa.DictionaryArray, bytes_of: Mapping[str, int]) -> Numbers:
+    """Return the size of the shard of each clip."""
+    names, numbers = encoded.dictionary.to_pylist(), numbers_of(encoded.indices)
+    listed = np.array([name in bytes_of for name in names], bool)[numbers]
+    if not listed.all():
+        unknown = names[numbers[np.argmin(listed)]]
+        raise ValueError(f"dataset.json does not list the shard {unknown!r}")
+    return np.array([bytes_of.get(name, 0) for name in names], np.int64)[numbers]
+
+
 def _require(good: NDArray[np.bool_], name: str, values: NDArray) -> None:
     if not good.all():
         row = int(np.argmin(good))
         raise ValueError(f"{name} of clip {row} is {values[row]}, outside its range")
 
 
-def keys_of(video_ids: pa.ChunkedArray, starts_s: pa.ChunkedArray) -> pa.ChunkedArray:
+def keys_of(
+    video_ids: pa.ChunkedArray | pa.Array, starts_s: pa.ChunkedArray | pa.Array
+) -> pa.ChunkedArray | pa.Array:
     """Return the key of each clip, as `yt360.clips.clip_key` creates it."""
     seconds = pc.ascii_lpad(starts_s.cast(pa.string()), 5, "0")
     return pc.binary_join_element_wise(video_ids, seconds, scalar_of("-"))

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
 from yt360.shards.format.arrow_values import numbers_of
-from yt360.shards.format.columns import ClipRows, TextColumn
-from yt360.shards.format.index_file import INDEX_SCHEMA, keys_of, read_index
+from yt360.shards.format.columns import ClipRows, KeyColumn, TextColumn
+from yt360.shards.format.index_file import INDEX_SCHEMA, read_index
 from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
 from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
 from yt360.splits import SPLITS
@@ -38,7 +39,7 @@ class ShardReader:
             ``_bytes`` are among them can be read.
 
     Attributes:
-        table: The index, a row per clip, with these columns.
+        table: The index, a row per clip, with these columns; ``shard`` as dictionaries of texts.
 
     Raises:
         UserError: `dataset` is not a dataset, has no such split, or its index cannot be read.
@@ -68,11 +69,10 @@ class ShardReader:
         self.dataset, self.split, self.method, self.columns = dataset, split, method, columns
         self.info = DatasetInfo.load(dataset)
         self.table: pa.Table = read_index(
-            dataset / split, self.info.splits[split], columns=columns, advice=self._advice
-        )
-        names = self.table.column("shard").dictionary_encode().combine_chunks()
-        self._shard_names: list[str] = names.dictionary.to_pylist()
-        self._shard_numbers = numbers_of(names.indices)
+            dataset / split, self.info.splits[split], columns=columns, plain=False,
+            advice=self._advice,
+        )  # fmt: skip
+        self._shard_names, self._shard_numbers = _numbered(self.table.column("shard"))
         self._ranges = {
             member: (self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes"))
             for member in CLIP_MEMBERS
@@ -102,7 +102,7 @@ class ShardReader:
         """Key of each clip."""
         if "key" in self.columns:
             return TextColumn(self.table.column("key"))
-        return TextColumn(keys_of(self.table.column("video_id"), self.table.column("start_s")))
+        return KeyColumn(self.table.column("video_id"), self.table.column("start_s"))
 
     @cached_property
     def video_ids(self) -> TextColumn:
@@ -213,3 +213,12 @@ class ShardReader:
     @cached_property
     def _shard_paths(self) -> list[str]:
         return [str(self._folder / self.split / name) for name in self._shard_names]
+
+
+def _numbered(encoded: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the different texts of dictionaries in the order of their first use, and numbers."""
+    column = encoded.combine_chunks()
+    used = pc.unique(column.indices)
+    numbers = np.zeros(len(column.dictionary), np.int32)
+    numbers[numbers_of(used)] = np.arange(len(used))
+    return column.dictionary.take(used).to_pylist(), numbers[numbers_of(column.indices)]

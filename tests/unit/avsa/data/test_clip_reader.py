@@ -8,7 +8,8 @@ import pytest
 from helpers.errors import bad_item
 
 from avsa.data import clip_reader
-from avsa.data.clip_reader import BatchArrays, ClipReader, ClipTask
+from avsa.data.clip_reader import ClipReader
+from avsa.data.decoder_process import BatchArrays, ClipTask
 from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader

@@ -24,9 +24,8 @@ from helpers import fatal_decoder as fatal
 from helpers.changed_clips import ChangedClips
 from helpers.errors import user_error
 
-from avsa.data.clip_reader import ClipTask
 from avsa.data.decoder_pool import DecoderPool
-from avsa.data.decoder_process import Source, serve
+from avsa.data.decoder_process import ClipTask, Source, serve
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SequentialOrder, TrainingOrder
 from avsa.data.raw import Buffer

@@ -43,6 +43,14 @@ def test_blocks_that_are_requested_again_have_their_pages_still():
     assert page_faults(environment=environment) < 2 * once
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
+@pytest.mark.parametrize("chosen", [None, "mimalloc"])
+def test_arrow_takes_memory_from_the_same_place_unless_the_user_chose_another(chosen):
+    environment = {} if chosen is None else {"ARROW_DEFAULT_MEMORY_POOL": chosen}
+    keep_freed_memory(environment)
+    assert environment["ARROW_DEFAULT_MEMORY_POOL"] == (chosen or "system")
+
+
 @pytest.mark.parametrize("name", ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_"])
 def test_settings_of_the_user_stay(name):
     environment = {name: "x"}

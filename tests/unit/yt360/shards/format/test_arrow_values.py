@@ -14,8 +14,8 @@ from helpers.paths import REPOSITORY
 
 from yt360.shards.format.arrow_values import array_of, numbers_of, scalar_of
 
-NUMBERS = [3, -1, 2**31 - 1, 0, 7]
-KINDS = [pa.int32(), pa.int64(), pa.float64()]
+NUMBERS = [3, -1, 2**24, 0, 7]
+KINDS = [pa.int32(), pa.int64(), pa.float32(), pa.float64()]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 from helpers.errors import bad_item
 
+from yt360.clips import clip_key
 from yt360.shards.format import columns
-from yt360.shards.format.columns import ClipRows, TextColumn, TextLookup, table_rows
+from yt360.shards.format.columns import ClipRows, KeyColumn, TextColumn, TextLookup, table_rows
 from yt360.shards.format.reader import ShardReader
 
 TEXTS = [f"v{number % 7}" for number in range(10_000)]
@@ -50,6 +51,25 @@ def test_numpy_and_arrow_take_the_whole_column(texts):
     assert np.array_equal(np.asarray(texts), TEXTS) and np.asarray(texts).dtype.kind == "U"
     assert np.asarray(texts, object)[[0, 8]].tolist() == ["v0", "v1"]
     assert pa.array(texts, pa.string()).to_pylist() == TEXTS
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_keys_that_are_computed_on_demand_are_the_stored_ones(chunks, monkeypatch):
+    monkeypatch.setattr(columns, "_BLOCK", 7)
+    numbers = np.arange(60)
+    ids, starts_s = [f"v{number // 3}" for number in numbers], numbers % 3 * 99_999
+    expected = [clip_key(*each) for each in zip(ids, starts_s.tolist(), strict=True)]
+    keys = KeyColumn(
+        *(pa.chunked_array(np.array_split(values, chunks)) for values in (ids, starts_s))
+    )
+    assert list(keys) == expected and (keys[0], keys[-1], keys[5:9]) == (
+        expected[0], expected[-1], expected[5:9]
+    )  # fmt: skip
+    assert keys.take([4, 2]) == [expected[4], expected[2]]
+    assert keys.select(np.array([59, 3], np.int32)).to_pylist() == [expected[59], expected[3]]
+    assert keys.index("v1-99999") == 4 and "v20-00000" not in keys
+    assert keys.count_distinct() == len(keys) == 60
+    assert np.asarray(keys).tolist() == pa.array(keys, pa.string()).to_pylist() == expected
 
 
 def test_rows_are_those_of_the_table(dataset):

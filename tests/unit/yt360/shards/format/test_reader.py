@@ -6,6 +6,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from helpers.errors import bad_item, user_error
 
@@ -40,10 +41,25 @@ def test_a_reader_of_some_columns_reads_their_members(dataset):
     some = pickle.loads(pickle.dumps(ShardReader(dataset, "train", columns=columns)))
     assert some.table.column_names == [*columns]
     assert some.table.equals(every.table.select(columns))
+    assert some.shard_numbers.tolist() == every.shard_numbers.tolist()
     assert some.keys == every.keys and some.video_ids == every.video_ids
     assert [*some.blocks("json")] == [*every.blocks("json")]
     with pytest.raises(KeyError):
         some.read(0, "mp4")
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_shards_are_counted_in_the_order_of_the_index(dataset, rows):
+    path = dataset / "train" / "index.parquet"
+    table = pq.read_table(path, partitioning=None)
+    names = table.column("shard").to_pylist()
+    assert len({*names}) > 1
+    pq.write_table(table.take([*reversed(range(len(table)))]), path, row_group_size=rows)
+    reader = ShardReader(dataset, "train")
+    order = [*dict.fromkeys(reversed(names))]
+    assert reader.shard_numbers.tolist() == [order.index(name) for name in reversed(names)]
+    assert [reader.shard_name(clip) for clip in range(len(reader))] == [*reversed(names)]
+    assert [row.shard for row in reader.rows] == [*reversed(names)]
 
 
 def test_plain_webdataset_reads_the_same(dataset):
