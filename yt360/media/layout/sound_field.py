@@ -15,6 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.media.layout.real_fft import is_fast, rfft
+
 FloatArray = NDArray[np.float32]
 
 WINDOW_S = 0.0213
@@ -78,11 +80,9 @@ class FieldAnalyzer:
 
     def _measure(self, tile: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
         """Return covariances (bands, 4, 4) and widths (bands,) of one tile (4, S)."""
-        from scipy.fft import rfft  # a slow import
-
         halves = tile.reshape(4, BLOCKS_PER_TILE + 1, self.hop)
         blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window
-        spectrum = rfft(blocks, axis=2)
+        spectrum = rfft(blocks)
         covariance = np.zeros((NUM_BANDS, 4, 4), dtype=np.complex64)
         width = np.ones(NUM_BANDS, dtype=np.float32)
         for band, (first, last) in enumerate(pairwise(self._bands)):
@@ -102,9 +102,7 @@ def _fast_hop(least: int) -> int:
     At 48 kHz it is 512 instead of 511, whose window has the prime factor 73 and takes 2.9 times as
     long.
     """
-    from scipy.fft import next_fast_len  # a slow import
-
     hop = least
-    while next_fast_len(2 * hop) != 2 * hop:
+    while not is_fast(2 * hop):
         hop += 1
     return hop

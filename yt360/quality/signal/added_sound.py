@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.media.layout.real_fft import rfft
+
 Array = NDArray[np.float64]
 
 # Resolves harmonics of most voices; about the duration in which speech is stationary.
@@ -75,13 +77,11 @@ class Moments:
     """
 
     def __init__(self, audio: NDArray[np.float32], sample_rate_hz: int) -> None:
-        from scipy.fft import rfft  # a slow import
-
         hop = max(int(FRAME_S / 2 * sample_rate_hz), 1)
         frames = np.lib.stride_tricks.sliding_window_view(audio, 2 * hop, axis=1)[:, ::hop]
         edges = np.ceil(BAND_EDGES_HZ * 2 * hop / sample_rate_hz).astype(int)
         window = np.hanning(2 * hop + 1)[:-1].astype(np.float32) / hop
-        spectrum = rfft(frames * window, axis=2)[:, :, : edges[-1]]
+        spectrum = rfft(frames * window)[:, :, : edges[-1]]
         above = max(edges[-1] - spectrum.shape[2], 0)  # bands above the Nyquist frequency are empty
         spectrum = np.pad(spectrum, ((0, 0), (0, 0), (0, above)))[:, :, edges[0] :]
         self.freedom = _freedom(np.diff(edges))
