@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 import click
 
 from yt360 import __version__
@@ -57,4 +60,5 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the ``yt360`` command."""
     guard()
+    atexit.register(gc.freeze)  # the last collection would look at every object for nothing
     run(cli)

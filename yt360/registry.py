@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from yt360.errors import UserError, did_you_mean
@@ -183,6 +182,8 @@ class Registry(Generic[Config]):
         """Return all entries; a built-in entry takes precedence over an entry point of its name."""
         if not self._entry_points_loaded:
             self._entry_points_loaded = True
+            from importlib.metadata import entry_points  # a slow import
+
             for point in entry_points(group=self.group):
                 package = point.dist.name if point.dist else point.module
                 entry = Entry(point.name, point.value, f"From {package}.", plugin=point.module)

@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from yt360.execution.collection import uncollected_imports
 from yt360.execution.parent import FROM_TERMINAL, exit_with_parent, terminal_blocked
 from yt360.terminal.output import flush_output
 
@@ -145,8 +146,9 @@ def _serve(
             requests.send(b"%d" % os.waitstatus_to_exitcode(status))
             continue
         if not has_imported:
-            for module in modules:
-                import_module(module)
+            with uncollected_imports():
+                for module in modules:
+                    import_module(module)
             gc.freeze()  # a collection in a worker would copy the pages of all objects
             has_imported = True
         server = os.getpid()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from yt360.terminal.output import echo
 from yt360.terminal.text import printable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 10.0
 WARM_UP_UNITS = 1
@@ -42,6 +44,8 @@ class Progress:
         self._measured_from: float | None = None
         self._last_line = time.monotonic()
         if sys.stderr.isatty():
+            from tqdm import tqdm  # a slow import
+
             bar = "" if total is None else "{percentage:3.0f}%|{bar}| "
             layout = f"{{desc}}: {bar}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
             self._bar = tqdm(

@@ -18,6 +18,7 @@ from yt360.commands.exclusive_options import refuse
 from yt360.commands.executor_options import cores_option, executor_options
 from yt360.commands.group import examples, renamed_options
 from yt360.errors import UserError
+from yt360.execution.collection import uncollected_imports
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
@@ -181,10 +182,11 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
     interruption, or with more inputs: it continues, and never changes a complete shard. Files and
     parts that cannot be used are listed with the reason.
     """
-    from yt360.buckets.cache import cache_folder
-    from yt360.execution.engines.choice import open_executor
-    from yt360.execution.executor import forked_pools
-    from yt360.shards.builder.clip_conversion import WORKER_MODULES
+    with uncollected_imports():
+        from yt360.buckets.cache import cache_folder
+        from yt360.execution.engines.choice import open_executor
+        from yt360.execution.executor import forked_pools
+        from yt360.shards.builder.clip_conversion import WORKER_MODULES
 
     # The workers of a build in a bucket write to its workspace.
     output = cache_folder() / "build-shards" if as_bucket_url(out) else Path(out)
@@ -219,11 +221,12 @@ def _build(
     **options: Any,
 ) -> None:
     """Build and print the report. What workers do not need is imported here, after their server."""
-    from yt360.catalog.build_inputs import find_all_inputs
-    from yt360.duplicates.groups import read_groups
-    from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
-    from yt360.shards.bucket.build import build_anywhere
-    from yt360.shards.builder.splits.given import give_splits
+    with uncollected_imports():
+        from yt360.catalog.build_inputs import find_all_inputs
+        from yt360.duplicates.groups import read_groups
+        from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
+        from yt360.shards.bucket.build import build_anywhere
+        from yt360.shards.builder.splits.given import give_splits
 
     exclude = None if as_bucket_url(out) else Path(out)
     found = find_all_inputs(inputs, exclude=exclude, clip_s=options["clip_s"])

@@ -81,7 +81,7 @@ class Moments:
         frames = np.lib.stride_tricks.sliding_window_view(audio, 2 * hop, axis=1)[:, ::hop]
         edges = np.ceil(BAND_EDGES_HZ * 2 * hop / sample_rate_hz).astype(int)
         window = np.hanning(2 * hop + 1)[:-1].astype(np.float32) / hop
-        spectrum = rfft(frames * window)[:, :, : edges[-1]]
+        spectrum = rfft(np.asarray(frames * window, np.float32))[:, :, : edges[-1]]
         above = max(edges[-1] - spectrum.shape[2], 0)  # bands above the Nyquist frequency are empty
         spectrum = np.pad(spectrum, ((0, 0), (0, 0), (0, above)))[:, :, edges[0] :]
         self.freedom = _freedom(np.diff(edges))

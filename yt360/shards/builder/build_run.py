@@ -189,8 +189,8 @@ class BuildRun:
             writer.order = sorted(keys, key=key_order)
         splits = {
             video_id: split
-            for split, table in tables.items()
-            for video_id in table.column("video_id").unique().to_pylist()
+            for split, writer in self._writers.items()
+            for video_id in writer.video_ids
         }
         splits |= {each.item.video_id: each.split for each in new if each.clips}
         self.notes += warn_of_crossing(duplicates, splits)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from yt360 import __version__
 from yt360.errors import UserError
@@ -86,11 +85,15 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
         present = table.column("shard").unique().to_pylist()
         if present == names and table.num_rows == info.clips:
             return table, True
+    if not names:
+        return index_table(()), False
+    import pyarrow.compute as pc  # a slow import
+
     parts = []
     for name in names:
         rows = table.filter(pc.equal(table.column("shard"), scalar_of(name)))
         parts.append(rows if rows.num_rows else index_table(clip_rows(split_folder / name)))
-    return pa.concat_tables(parts) if parts else index_table(()), False
+    return pa.concat_tables(parts), False
 
 
 def remove_leftovers(out: Path, info: DatasetInfo) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from yt360.errors import UserError
 from yt360.media.layout.field_correction import FieldCorrection, field_correction
@@ -69,6 +68,10 @@ def _stored_corrections(
 ) -> dict[str, FieldCorrection | None]:
     """Return the correction in the first clip of each of these videos that has clips in shards."""
     found: dict[str, FieldCorrection | None] = {}
+    if not any(table.num_rows for table in tables.values()):
+        return found
+    import pyarrow.compute as pc  # a slow import
+
     wanted = array_of(sorted(video_ids), pa.string())
     for split, table in tables.items():
         for row in table_rows(table.filter(pc.is_in(table.column("video_id"), wanted))):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.format.index import clip_rows, index_table
-from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.schema import SplitInfo, shard_name
 from yt360.shards.format.writer import ShardWriter
 
@@ -42,7 +41,7 @@ class SplitWriter:
         self.shards = list(info.shards)
         self.order: Sequence[str] = ()
         self._tables = [table]
-        self._video_ids = set(table.column("video_id").to_pylist())
+        self._video_ids = dict.fromkeys(table.column("video_id").to_pylist())
         self._duration_s = info.duration_s
         self._sizes: dict[str, int | None] = {}
         self._next = 0
@@ -62,7 +61,12 @@ class SplitWriter:
     @property
     def table(self) -> pa.Table:
         """Index of the current content."""
-        return pa.concat_tables(self._tables).combine_chunks().cast(INDEX_SCHEMA)
+        return pa.concat_tables(self._tables).combine_chunks()
+
+    @property
+    def video_ids(self) -> Collection[str]:
+        """Videos of the current content, in order."""
+        return self._video_ids
 
     def add(self, key: str, size_bytes: int | None) -> None:
         """Add a staged clip and the bytes that it takes in a shard; None leaves the clip out."""
@@ -97,7 +101,7 @@ class SplitWriter:
                 writer.add(key, self.staging.members(key))
         table = index_table(clip_rows(path))
         self._tables.append(table)
-        self._video_ids.update(table.column("video_id").to_pylist())
+        self._video_ids |= dict.fromkeys(table.column("video_id").to_pylist())
         self._duration_s += sum(table.column("duration_s").to_pylist())
         self.shards.append(writer.info)
         keys, self._open, self._open_bytes = self._open, [], 0

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+_MAX_TEXT_BYTES = (1 << 31) - 1
 _NUMBERS = {
     pa.int32(): np.int32, pa.int64(): np.int64, pa.float32(): np.float32, pa.float64(): np.float64
 }  # fmt: skip
@@ -57,8 +58,10 @@ def array_of(values: Sequence[Any] | NDArray[Any], kind: pa.DataType) -> pa.Arra
         return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
     texts = [text.encode() for text in values]
     ends = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(pa.large_string(), len(texts), buffers).cast(kind)
+    if ends[-1] > _MAX_TEXT_BYTES:
+        raise ValueError(f"the texts have {ends[-1]} bytes; at most {_MAX_TEXT_BYTES} are possible")
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(kind, len(texts), buffers)
 
 
 def scalar_of(text: str) -> pa.Scalar:

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from yt360.clips import clip_key
@@ -97,6 +96,8 @@ class TextColumn(_View[str]):
 
     def count_distinct(self) -> int:
         """Return the number of different texts."""
+        import pyarrow.compute as pc  # a slow import
+
         return int(pc.count_distinct(self._array).as_py())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
@@ -107,6 +108,8 @@ class TextColumn(_View[str]):
         return self._array if type is None else self._array.cast(type)
 
     def _place(self, text: str, start: int, stop: int) -> int:
+        import pyarrow.compute as pc  # a slow import
+
         return int(pc.index(self._array, scalar_of(text), start=start, end=stop).as_py())
 
     def _values(self, start: int, stop: int) -> list[str]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -146,6 +145,8 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column after checks that do not need other columns, with dictionaries of shards."""
+    import pyarrow.compute as pc  # a slow import
+
     table.validate(full=True)
     column = table.column(name)
     if column.null_count:
@@ -173,6 +174,8 @@ def _validate(columns: Mapping[str, pa.ChunkedArray], info: SplitInfo) -> None:
 
 
 def _check_ids(encoded: pa.ChunkedArray) -> None:
+    import pyarrow.compute as pc  # a slow import
+
     for chunk in encoded.chunks:
         good = pc.match_substring_regex(chunk.dictionary, _VIDEO_ID)
         if not pc.all(good).as_py():
@@ -213,6 +216,8 @@ def keys_of(
     video_ids: pa.ChunkedArray | pa.Array, starts_s: pa.ChunkedArray | pa.Array
 ) -> pa.ChunkedArray | pa.Array:
     """Return the key of each clip, as `yt360.clips.clip_key` creates it."""
+    import pyarrow.compute as pc  # a slow import
+
     seconds = pc.ascii_lpad(starts_s.cast(pa.string()), 5, "0")
     return pc.binary_join_element_wise(video_ids, seconds, scalar_of("-"))
 
