@@ -25,6 +25,7 @@ from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.index import write_index
+from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 
@@ -158,8 +159,8 @@ def _repeat_clips(dataset: Path, clips: int, target: Path) -> None:
         duration_s=float(clips * CLIP_S),
     )
     replace(info, splits={**info.splits, "train": split}).save(target)
-    repeated = pa.table([columns[name] for name in table.column_names], schema=table.schema)
-    write_index(target / "train", repeated, split)
+    repeated = pa.table([columns[name] for name in table.column_names], table.column_names)
+    write_index(target / "train", repeated.cast(INDEX_SCHEMA), split)
 
 
 def _encode(source: Path, height: int, fps: int, target: Path) -> None:

@@ -1,36 +1,39 @@
-"""Do what `avsa train` does with the index of a dataset before its first batch.
+"""Do what `avsa train` does until its first batch is ready, and end there.
 
-    PYTHONPATH=. python -m tools.benchmarks.training_start DATASET
+    PYTHONPATH=. python -m tools.benchmarks.training_start --data DATASET --recipe small --out RUN
 
-A program of its own, so that its time and memory are those of a process that trains.
+A program of its own, so that its time and memory are those of a process that trains. It runs the
+command, and takes the place of the loop over batches.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Iterator
+from typing import NoReturn
+from unittest.mock import patch
 
-from avsa.data.clips import open_clips
-from avsa.training import loop  # noqa: F401 - a process that trains has loaded it
-from avsa.training.curriculum import lay_out, require_stages_fit
-from avsa.training.request import resolve_request
-from avsa.training.run_folder import fingerprint
+from avsa import cli
+from yt360.execution.freed_memory import keep_freed_memory
 
 
 def main() -> None:
-    """Resolve the request, open both splits, check them, and order the first epoch."""
-    dataset = Path(sys.argv[1])
-    request = resolve_request(dataset, "avsa", [], Path("run"), False)
-    with (
-        closing(open_clips(dataset, "train")) as clips,
-        closing(open_clips(dataset, "test")) as held_out,
-    ):
-        stages = lay_out(request.config, clips.video_ids, clips.shard_numbers, 1)
-        require_stages_fit(request.config, clips, held_out)
-        first = stages[0].order.batch(0)
-        print(fingerprint(clips), fingerprint(held_out), clips.keys[first[0].clip], flush=True)
+    """Start training with the arguments of this program."""
+    keep_freed_memory(os.environ)  # before Arrow is imported, as the command does it
+    from avsa.training import loop
+
+    sys.argv = ["avsa", "train", *sys.argv[1:]]
+    with patch.object(loop, "train_stage", first_batch):
+        cli.main()
+
+
+def first_batch(_learner: object, batches: Iterator[object], *_others: object) -> NoReturn:
+    """Wait for the first batch, end the decoder processes, and end this one."""
+    from avsa.data.decoder_pool import DECODERS
+
+    next(batches)
+    DECODERS.close()
     os._exit(0)  # the end of a process that has loaded torch takes another 125 MiB
 
 

@@ -77,14 +77,19 @@ def _stats(dataset: Path) -> Cost:
 
 
 def _start(dataset: Path) -> Cost:
-    return run_python("-m", "tools.benchmarks.training_start", str(dataset))
+    """Start training small networks, until the first batch is ready."""
+    return _train(dataset, "tools.benchmarks.training_start")
 
 
 def _step(dataset: Path) -> Cost:
     """Start a training run of small networks, and make one step."""
+    return _train(dataset, "avsa", "train")
+
+
+def _train(dataset: Path, *command: str) -> Cost:
     with tempfile.TemporaryDirectory(prefix="avsa-bench-") as out:
         return run_python(
-            "-m", "avsa", "train", "--data", str(dataset), "--recipe", "small",
+            "-m", *command, "--data", str(dataset), "--recipe", "small",
             "--set", "stages.avsa.batch_size=2", "--set", "validation.every_steps=0",
             "--steps", "1", "--device", "cpu", "--out", f"{out}/run",
         )  # fmt: skip
