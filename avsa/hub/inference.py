@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -62,8 +62,9 @@ class Inference:
         )
         *candidates, plain = options_to_try(automatic, self._has_units())
         computation = partial(_tested_features, encoder, views)
+        in_float32 = cache(partial(computation, plain))
         for candidate in candidates:
-            if is_repeatable(computation, candidate, plain):
+            if is_repeatable(computation, candidate, in_float32):
                 return candidate
         return plain
 

@@ -22,9 +22,9 @@ from avsa.models.compute import Choice, ComputeConfig
 Computation: TypeAlias = Callable[[ComputeConfig], Sequence[Tensor]]
 
 REPEATS = 3
-# Maximum distance from the result in float32, relative to its norm. Rounding to bfloat16 stays
-# well below it; reads of uninitialized memory do not.
-TOLERANCE = 0.5
+# Maximum distance from the result in float32, relative to its norm. It is 0.3 to 0.53 for gradients
+# of new networks that are rounded to bfloat16, and 1.4 for unrelated gradients of the same norm.
+TOLERANCE = 0.8
 # NaN for float32 and for each half of it as bfloat16.
 _NAN_BITS = 0x7FC07FC0
 # Up to 16 MiB: glibc maps blocks of 32 MiB or more anew, with zeros.
@@ -58,9 +58,11 @@ def options_to_try(wanted: ComputeConfig, units: bool) -> list[ComputeConfig]:
     ]
 
 
-def is_repeatable(compute: Computation, options: ComputeConfig, plain: ComputeConfig) -> bool:
-    """Return whether a computation gives equal results every time, close to those of `plain`."""
-    reference = compute(plain)
+def is_repeatable(
+    compute: Computation, options: ComputeConfig, in_float32: Callable[[], Sequence[Tensor]]
+) -> bool:
+    """Return whether a computation gives equal results every time, close to those in float32."""
+    reference = in_float32()
     first: Sequence[Tensor] | None = None
     for _ in range(REPEATS):
         _leave_nan_in_freed_memory()

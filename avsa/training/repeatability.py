@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -108,8 +109,9 @@ def repeatable_compute(
     if world.device.type != "cpu":
         return wanted, None
     *candidates, plain = options_to_try(wanted, _on_all_ranks(has_units()))
+    in_float32 = cache(partial(step, plain))
     for candidate in candidates:
-        if _on_all_ranks(is_repeatable(step, candidate, plain)):
+        if _on_all_ranks(is_repeatable(step, candidate, in_float32)):
             break
     else:
         candidate = plain

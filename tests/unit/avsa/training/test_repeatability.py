@@ -64,9 +64,23 @@ def test_the_nearest_options_that_repeat_are_taken(combinations, expected):
 
 @pytest.mark.parametrize("wrong", [math.nan, 1e35, 1 + 2 * TOLERANCE])
 def test_gradients_that_repeat_but_are_wrong_do_not_count(wrong):
-    assert not is_repeatable(
-        lambda compute: [torch.full((3,), wrong if compute == BOTH else 1.0)], BOTH, PLAIN
-    )
+    assert not is_repeatable(lambda _: [torch.full((3,), wrong)], BOTH, lambda: [torch.ones(3)])
+
+
+def test_gradients_as_far_off_as_those_of_the_full_networks_in_bfloat16_count():
+    assert is_repeatable(lambda _: [torch.full((3,), 1.53)], BOTH, lambda: [torch.ones(3)])
+
+
+def test_the_step_in_float32_is_computed_once_for_all_options():
+    computed, broken_step = [], broken(("on", "on"), ("on", "off"))
+
+    def step(compute):
+        computed.append(compute)
+        return broken_step(compute)
+
+    compute, _ = repeatable_compute(BOTH, CPU, step)
+    assert (compute.bfloat16, compute.channels_last) == ("off", "on")
+    assert computed.count(PLAIN) == 1
 
 
 @pytest.mark.parametrize(
