@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 
 import click
 
@@ -60,5 +61,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the ``yt360`` command."""
     guard()
+    # The search for plugins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     atexit.register(gc.freeze)  # the last collection would look at every object for nothing
     run(cli)

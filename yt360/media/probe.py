@@ -17,6 +17,7 @@ from yt360.media.containers.tracks import Track, read_tracks
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout.detection import detect_layout
 from yt360.media.layout.field_statistics import Samples
+from yt360.media.quantiles import median
 from yt360.media.video.color import IPT_MATRIX, IPT_PROFILE, ColorTags
 from yt360.media.video.frame_sample import look_at_pixels
 
@@ -173,7 +174,7 @@ def _video_stream(
     time_base = stream.time_base or Fraction(1)
     frame_times = np.sort(np.array(times.start, np.int64)) * float(time_base)
     intervals = np.diff(frame_times)
-    typical = float(np.median(intervals)) if len(intervals) else 0.0
+    typical = median(intervals) if len(intervals) else 0.0
     odd = np.abs(intervals - typical) > _EQUAL_INTERVALS_S
     start_s, end_s = _span_s(times, time_base, None)
     context = stream.codec_context

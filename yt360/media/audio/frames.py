@@ -83,4 +83,9 @@ def samples_of(frame: AudioFrame) -> Samples:
         stored = plane(0, count * channels).reshape(count, channels).T.copy()
     if stored_type is np.float32:
         return stored
+    if stored_type in (np.int16, np.int32):
+        # Rounded once, as below: a division by a power of two does not round.
+        samples = stored.astype(np.float32)
+        samples /= np.float32(full_scale)
+        return samples
     return ((stored - np.float64(silence)) / full_scale).astype(np.float32)

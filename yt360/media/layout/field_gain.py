@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.media.layout.sound_field import BAND_EDGES_HZ, NUM_BANDS, FieldSegment
+from yt360.media.quantiles import median
 
 Array = NDArray[np.float64]
 
@@ -122,9 +123,9 @@ def median_gain(gains: Sequence[FieldGain]) -> FieldGain | None:
     octaves_db = np.array([gain.octaves_db for gain in gains], np.float64)
     parts = [[each for each in octave if np.isfinite(each)] for octave in octaves_db.T]
     return FieldGain(
-        broadband_db=round(float(np.median([gain.broadband_db for gain in gains])), 2),
-        octaves_db=tuple(round(float(np.median(part)), 2) if part else None for part in parts),
-        spread_db=round(float(np.median([gain.spread_db for gain in gains])), 2),
+        broadband_db=round(median([gain.broadband_db for gain in gains]), 2),
+        octaves_db=tuple(round(median(part), 2) if part else None for part in parts),
+        spread_db=round(median([gain.spread_db for gain in gains]), 2),
     )
 
 
@@ -135,7 +136,8 @@ def _decide(octaves_db: Sequence[float | None]) -> bool:
 
 def _median(octaves_db: Sequence[float | None]) -> float:
     """Return the median of the known octaves between 0.2 and 3.2 kHz."""
-    return round(float(np.nanmedian(np.array(octaves_db, np.float64)[_DECIDES])), 2)
+    deciding = np.array(octaves_db, np.float64)[_DECIDES]
+    return round(median(deciding[np.isfinite(deciding)]), 2)
 
 
 def _weights(tiles: NDArray[np.uint32]) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.media.layout.sound_field import FieldAnalyzer
+from yt360.media.quantiles import median, quantile
 
 Samples = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -80,9 +81,9 @@ def field_fit(
         return FieldFit(float("nan"), float("nan"), 0.0)
     ratios = xyz_energy / np.maximum(w_energy, 1e-30)
     near_one = (ratios > 1 / _FIELD_FACTOR) & (ratios < _FIELD_FACTOR)
-    audible = energy > _AUDIBLE_FRACTION * np.quantile(energy, 0.95)
+    audible = energy > _AUDIBLE_FRACTION * quantile(energy, 0.95)
     return FieldFit(
-        ratio=float(np.median(ratios[energy >= np.quantile(energy, 0.4)])),
+        ratio=median(ratios[energy >= quantile(energy, 0.4)]),
         total_ratio=float(xyz_energy.sum() / w_energy.sum()),
         field_fraction=float(near_one[audible].mean()),
     )
@@ -162,8 +163,8 @@ def field_shape(
         if len(found) < _MIN_SEGMENTS:
             medians.append(np.nan)
             continue
-        medians.append(float(np.median(found[:, 0])))
-        low, high = np.quantile(found, (0.1, 0.9), axis=0)
+        medians.append(median(found[:, 0]))
+        low, high = (quantile(found, fraction) for fraction in (0.1, 0.9))
         spreads.append(high - low)
     normalized = covariance[active] / power[active].sum(axis=1)[:, None, None]
     mean = normalized.mean(axis=0)

@@ -23,6 +23,8 @@ WINDOW_S = 0.0213
 BLOCKS_PER_TILE = 24
 BAND_EDGES_HZ = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0)
 NUM_BANDS = len(BAND_EDGES_HZ) - 1
+# More tiles would need memory, fewer more time.
+_TILES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,31 @@ class FieldAnalyzer:
         """Add audio (4, S) and yield the segments that are complete."""
         self._rest = np.concatenate([self._rest, audio], axis=1)
         step = BLOCKS_PER_TILE * self.hop
-        while self._rest.shape[1] >= step + self.hop:
-            tile = self._rest[:, : step + self.hop]
-            start_s = self.start_s + self._tiles * step / self.sample_rate_hz
-            yield FieldSegment(start_s, step / self.sample_rate_hz, *self._measure(tile))
-            self._rest = self._rest[:, step:]
-            self._tiles += 1
+        while (tiles := min((self._rest.shape[1] - self.hop) // step, _TILES_AT_ONCE)) > 0:
+            measured = self._measure(self._rest[:, : tiles * step + self.hop])
+            self._rest = self._rest[:, tiles * step :]
+            for covariance, width in zip(*measured, strict=True):
+                start_s = self.start_s + self._tiles * step / self.sample_rate_hz
+                self._tiles += 1
+                yield FieldSegment(start_s, step / self.sample_rate_hz, covariance, width)
 
-    def _measure(self, tile: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
-        """Return covariances (bands, 4, 4) and widths (bands,) of one tile (4, S)."""
-        halves = tile.reshape(4, BLOCKS_PER_TILE + 1, self.hop)
+    def _measure(self, audio: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
+        """Return covariances (T, bands, 4, 4) and widths (T, bands) of the tiles of (4, S)."""
+        halves = audio.reshape(4, -1, self.hop)
         blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window
-        spectrum = rfft(blocks)
-        covariance = np.zeros((NUM_BANDS, 4, 4), dtype=np.complex64)
-        width = np.ones(NUM_BANDS, dtype=np.float32)
+        spectrum = rfft(blocks.reshape(4, -1, BLOCKS_PER_TILE, 2 * self.hop)).swapaxes(0, 1)
+        tiles = len(spectrum)
+        covariance = np.zeros((tiles, NUM_BANDS, 4, 4), dtype=np.complex64)
+        width = np.ones((tiles, NUM_BANDS), dtype=np.float32)
         for band, (first, last) in enumerate(pairwise(self._bands)):
             if first == last:
                 continue
-            values = spectrum[:, :, first:last]
-            power = np.sum(values.real**2 + values.imag**2, axis=(0, 1))
-            flat = values.reshape(4, -1)
-            covariance[band] = flat @ flat.conj().T / BLOCKS_PER_TILE
-            width[band] = power.sum() ** 2 / max(float(np.sum(power**2)), 1e-30)
+            values = spectrum[..., first:last]  # (T, 4, blocks, bins)
+            power = np.sum(values.real**2 + values.imag**2, axis=(1, 2))
+            flat = values.reshape(tiles, 4, -1)
+            covariance[:, band] = flat @ flat.conj().swapaxes(1, 2) / BLOCKS_PER_TILE
+            least = np.float32(1e-30)
+            width[:, band] = power.sum(axis=1) ** 2 / np.maximum(np.sum(power**2, axis=1), least)
         return covariance, width
 
 

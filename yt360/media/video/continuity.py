@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.media.quantiles import median
 from yt360.media.video.cube_faces import CubeKind, shared_edges
 
 Luma = NDArray[np.float32]
@@ -131,7 +132,7 @@ def pole_variation(frames: Luma) -> tuple[float, float]:
     """
     height = frames.shape[1]
     rows = frames.std(axis=2).mean(axis=0)
-    middle = max(float(np.median(rows[height // 6 : -(height // 6)])), 1e-3)
+    middle = max(median(rows[height // 6 : -(height // 6)]), 1e-3)
     return float(rows[0]) / middle, float(rows[-1]) / middle
 
 

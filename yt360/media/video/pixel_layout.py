@@ -27,6 +27,7 @@ from pydantic import Field
 
 from yt360.config import config_class
 from yt360.errors import BadItem
+from yt360.media.quantiles import median
 from yt360.media.video.continuity import (
     Continuity,
     Luma,
@@ -209,7 +210,7 @@ def measure_layout(frames: NDArray[np.uint8]) -> dict[str, float]:
     half_size = luma.reshape(len(luma), HEIGHT // 2, 2, WIDTH // 2, 2).mean((2, 4))
     numbers |= _as_numbers("left_right_halves", halves_continuity(half_size, 2))
     numbers |= _as_numbers("top_bottom_halves", halves_continuity(half_size, 1))
-    difference = np.abs(luma - np.median(luma[:, [0, 0, -1, -1], [0, -1, 0, -1]])).max(0)
+    difference = np.abs(luma - np.float32(median(luma[:, [0, 0, -1, -1], [0, -1, 0, -1]]))).max(0)
     lit = difference > _LIT
     rows = np.flatnonzero(lit.any(1))
     shown = luma
