@@ -17,6 +17,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import ffmpeg as ffmpeg_python
@@ -87,6 +88,9 @@ def ffmpeg_binary() -> Path:
         program = Path(on_path)
         if not missing_parts(program) and not missing_color_filters(program):
             return program
+    bundled = _bundled_programs()
+    if len(bundled) == 1:
+        return bundled[0]
     import imageio_ffmpeg
 
     try:
@@ -98,6 +102,14 @@ def ffmpeg_binary() -> Path:
             code="dependency",
             key=BINARY_VARIABLE,
         ) from error
+
+
+def _bundled_programs() -> list[Path]:
+    """Return the programs in the wheel of imageio-ffmpeg, which itself runs one to check it."""
+    spec = find_spec("imageio_ffmpeg")
+    folders = (spec and spec.submodule_search_locations) or []
+    found = [path for folder in folders for path in Path(folder, "binaries").glob("ffmpeg-*")]
+    return [path for path in found if os.access(path, os.X_OK)]
 
 
 def missing_parts(binary: Path) -> tuple[str, ...]:

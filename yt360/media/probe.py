@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.error import FFmpegError
 
 from yt360.errors import BadItem
 from yt360.media.audio.reader import AudioReader, is_valid_audio
@@ -19,7 +20,7 @@ from yt360.media.layout.detection import detect_layout
 from yt360.media.layout.field_statistics import Samples
 from yt360.media.quantiles import median
 from yt360.media.video.color import IPT_MATRIX, IPT_PROFILE, ColorTags
-from yt360.media.video.frame_sample import look_at_pixels
+from yt360.media.video.frame_sample import first_frame, look_at_pixels
 
 if TYPE_CHECKING:
     from av import VideoCodecContext
@@ -95,10 +96,10 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
             audio=audio,
             undecodable=undecodable,
         )
-    main = info.main_video
-    if main is None:
-        return info
-    looked_at = replace(main, pixels=look_at_pixels(path, main))
+        main = info.main_video
+        if main is None:
+            return info
+        looked_at = replace(main, pixels=look_at_pixels(container, main))
     return replace(info, video=tuple(looked_at if it is main else it for it in video))
 
 
@@ -246,8 +247,15 @@ def _audio_stream(
 
 def _rotation_deg(container: InputContainer, stream: StoredVideo) -> int:
     """Return the rotation of the first frame; decoding it also checks the stream."""
+    stream.thread_count = 1  # with more, a decoder takes more packets before the first frame
     container.seek(0)
-    frame = next(container.decode(stream), None)
+    try:
+        frame = first_frame(container, stream)
+    except FFmpegError:
+        frame = None
+    if frame is None:
+        container.seek(0)
+        frame = next(container.decode(stream), None)
     if frame is None:
         raise BadItem("not-decodable", f"{Path(container.name).name}: no frame can be decoded")
     return round(frame.rotation / 90) * 90

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.media.containers.opening import open_media
 from yt360.media.info import VideoStream
 from yt360.media.video.frame_triplets import scaled_luma
 from yt360.media.video.pixel_layout import (
@@ -67,11 +65,11 @@ def can_look_at(stream: VideoStream) -> bool:
     return not stream.rotation_deg and stream.width >= WIDTH and stream.height >= HEIGHT
 
 
-def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
+def look_at_pixels(container: InputContainer, stream: VideoStream) -> PixelLayout | None:
     """Recognize the projection of a video from the keyframes nearest to a few regular times.
 
     Args:
-        path: The media file.
+        container: The media file.
         stream: Its video stream.
 
     Returns:
@@ -80,9 +78,8 @@ def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
     if not can_look_at(stream):
         return None
     sample = FrameSample(FRAMES)
-    with open_media(path) as container:
-        for frame in keyframes(container, stream):
-            sample.add(scaled_luma(frame))
+    for frame in keyframes(container, stream):
+        sample.add(scaled_luma(frame))
     if not len(sample.frames):
         return None
     return recognize(measure_layout(sample.frames), LayoutThresholds())
@@ -91,13 +88,14 @@ def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
 def keyframes(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Yield the keyframes of a video at or before `FRAMES` regular times, each once."""
     opened = next(s for s in container.streams.video if s.index == stream.index)
-    opened.thread_count = 1
+    if not opened.codec_context.is_open:
+        opened.thread_count = 1
     seen = set()
     for number in range(FRAMES):
         time_s = stream.start_s + stream.duration_measured_s * (number + 0.5) / FRAMES
         try:
             container.seek(round(time_s / (opened.time_base or 1)), stream=opened)
-            frame = _first_frame(container, opened)
+            frame = first_frame(container, opened)
         except (av.error.FFmpegError, MemoryError):
             continue
         if frame is not None and frame.pts not in seen:
@@ -105,7 +103,8 @@ def keyframes(container: InputContainer, stream: VideoStream) -> Iterator[VideoF
             yield frame
 
 
-def _first_frame(container: InputContainer, opened: OpenStream) -> VideoFrame | None:
+def first_frame(container: InputContainer, opened: OpenStream) -> VideoFrame | None:
+    """Return the frame at the current position, a keyframe; None if it cannot be decoded."""
     for number, packet in enumerate(container.demux(opened)):
         for frame in packet.decode():
             return frame
