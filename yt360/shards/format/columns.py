@@ -101,8 +101,7 @@ class TextColumn(_View[str]):
         return int(pc.count_distinct(self._array).as_py())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        texts = self._array.to_numpy(zero_copy_only=False)
-        return np.asarray(texts, dtype or str)
+        return np.array(self._array.to_pylist(), dtype or str)
 
     def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:
         return self._array if type is None else self._array.cast(type)
