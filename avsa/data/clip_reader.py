@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from avsa.data.decoder_process import BatchArrays, ClipTask
 from yt360.clip_codec.decoder import ClipDecoder, CodedRange, audio_range, frame_range
@@ -26,33 +26,68 @@ Index = TypeVar("Index")
 _Coded: TypeAlias = tuple[CodedRange, int, int]
 
 
+class CodedWindows(NamedTuple):
+    """Where the windows of a clip are in its shard.
+
+    Attributes:
+        row: First of the samples that they fill.
+        video: Video of each window.
+        audio: Audio of each window.
+    """
+
+    row: int
+    video: list[_Coded]
+    audio: list[_Coded]
+
+
 class ClipReader:
-    """Reads windows of clips with a decoder that is reused from clip to clip."""
+    """Reads windows of clips with a decoder that is reused from clip to clip.
+
+    Each step is faster if it is done for several clips before the next: a disk then works on all of
+    them at once, and the code of a step stays in the caches.
+    """
 
     def __init__(self, decoder: ClipDecoder | None = None) -> None:
         self.decoder = decoder or ClipDecoder()
         self._indexes: OrderedDict[tuple[object, int], Any] = OrderedDict()
+        self._coded = memoryview(b"")
 
     def will_read(self, shard: ShardFile, task: ClipTask) -> None:
-        """Ask the system to prefetch what `read` reads first, without waiting for it."""
+        """Ask the system to prefetch what `locate` reads first, without waiting for it."""
         for is_read, start, size in _files_of(task):
             if is_read and (shard.version, start) not in self._indexes:
                 shard.will_read(start, min(size, INDEX_BYTES))
 
-    def read(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
-        """Fill the samples of a task.
+    def locate(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> CodedWindows:
+        """Find the windows of a task in the index of their clip, and let the system prefetch them.
+
+        Raises:
+            BadItem: The clip is damaged or too short, or its shard ends before it.
+        """
+        windows = CodedWindows(
+            task.row, self._video(shard, task, batch), self._audio(shard, task, batch)
+        )
+        for _, start, size in windows.video + windows.audio:
+            shard.will_read(start, size)
+        return windows
+
+    def read(self, shard: ShardFile, windows: CodedWindows, batch: BatchArrays) -> None:
+        """Fill the samples of the windows.
 
         Raises:
             BadItem: The clip is damaged, or its shard ends before it.
         """
-        video, audio = self._video(shard, task, batch), self._audio(shard, task, batch)
-        for _, start, size in video + audio:
-            shard.will_read(start, size)  # the audio, while video is decoded
-        for row, (coded_range, start, size) in enumerate(video, start=task.row):
-            coded = shard.read(start, size)
+        for row, (coded_range, start, size) in enumerate(windows.video, start=windows.row):
+            coded = self._read(shard, start, size)
             self.decoder.decode_frames(coded_range, coded, batch.luma[row], batch.chroma[row])
-        for row, (coded_range, start, size) in enumerate(audio, start=task.row):
-            self.decoder.decode_audio(coded_range, shard.read(start, size), batch.audio[row])
+        for row, (coded_range, start, size) in enumerate(windows.audio, start=windows.row):
+            self.decoder.decode_audio(coded_range, self._read(shard, start, size), batch.audio[row])
+
+    def _read(self, shard: ShardFile, start: int, size: int) -> memoryview:
+        """Read coded bytes into memory that is reused by the next call."""
+        if len(self._coded) < size:
+            self._coded = memoryview(bytearray(2 * size))
+        return shard.read(start, size, self._coded)
 
     def _video(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> list[_Coded]:
         """Return the coded video of each window."""

@@ -14,12 +14,13 @@ import signal
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
-from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ MEMORY_BYTES = 4 << 30
 _MAX_SOURCES = 16
 _numbers = count()
 
-P = ParamSpec("P")
+T = TypeVar("T")
 # Offset, shape and type of an array in shared memory.
 Place: TypeAlias = tuple[int, tuple[int, ...], str]
 # Number and size of a shared memory, whose descriptor follows, and the arrays of the batch in it.
@@ -77,14 +78,21 @@ class BatchArrays(NamedTuple):
     audio: NDArray[np.int16]
 
 
+# A shard, where windows are in it, and the batch that they fill.
+_Located: TypeAlias = tuple[ShardFile, Any, BatchArrays]
+
+
 class Reader(Protocol):
-    """Reads windows of clips, such as `avsa.data.clip_reader.ClipReader`."""
+    """Reads windows of clips in three steps, such as `avsa.data.clip_reader.ClipReader`."""
 
     def will_read(self, shard: ShardFile, task: ClipTask) -> None:
-        """Ask the system to prefetch what `read` reads first, without waiting for it."""
+        """Ask the system to prefetch what `locate` reads first, without waiting for it."""
 
-    def read(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
-        """Fill the samples of a task."""
+    def locate(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> Any:
+        """Return where the windows of a task are, and let the system prefetch them."""
+
+    def read(self, shard: ShardFile, windows: Any, batch: BatchArrays) -> None:
+        """Fill the samples of windows that were located."""
 
 
 class Source(NamedTuple):
@@ -156,15 +164,13 @@ class _Server:
         self, number: int, source: tuple[int, str, bool], clips: list[tuple[object, ...]]
     ) -> Answer:
         batch, files = self._batches[number], self._files(Source(*source))
-        tasks = [ClipTask(ClipLocation(*clip[:5]), *clip[5:]) for clip in clips]  # type: ignore[arg-type]
-        errors: dict[int, Exception | None] = {}
-        for index, task in enumerate(tasks):  # a disk then works on all of them at once
-            errors[index] = _error_of(self._will_read, files, task)
-        for index, task in enumerate(tasks):
-            if errors[index] is None:
-                errors[index] = _error_of(self._read, files, task, batch)
+        results: list[Any] = [ClipTask(ClipLocation(*clip[:5]), *clip[5:]) for clip in clips]  # type: ignore[arg-type]
+        for step in (partial(self._open, files), partial(self._locate, batch), self._read):
+            for index, before in enumerate(results):
+                if not isinstance(before, Exception):
+                    results[index] = _result_of(step, before)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        return {index: error for index, error in errors.items() if error is not None}
+        return {index: each for index, each in enumerate(results) if isinstance(each, Exception)}
 
     def _files(self, source: Source) -> ShardFiles:
         """Return the open shards of a source; new ones if they must not stay open."""
@@ -176,23 +182,35 @@ class _Server:
             self._shards.popitem(last=False)
         return files
 
-    def _will_read(self, files: ShardFiles, task: ClipTask) -> None:
-        self.reader.will_read(files.open(task.location.shard), task)
+    # The steps of reading a clip; each returns the arguments of the next.
 
-    def _read(self, files: ShardFiles, task: ClipTask, batch: BatchArrays) -> None:
-        signal.setitimer(signal.ITIMER_PROF, self.limit_s)  # the system then kills this process
-        self.reader.read(files.open(task.location.shard), task, batch)
+    def _open(self, files: ShardFiles, task: ClipTask) -> tuple[ShardFile, ClipTask]:
+        shard = files.open(task.location.shard)
+        self.reader.will_read(shard, task)
+        return shard, task
+
+    def _locate(self, batch: BatchArrays, opened: tuple[ShardFile, ClipTask]) -> _Located:
+        self._limit_time()
+        shard, task = opened
+        return shard, self.reader.locate(shard, task, batch), batch
+
+    def _read(self, located: _Located) -> None:
+        self._limit_time()
+        self.reader.read(*located)
+
+    def _limit_time(self) -> None:
+        """Let the system kill this process at the limit, counted from now."""
+        signal.setitimer(signal.ITIMER_PROF, self.limit_s)
 
 
-def _error_of(call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Exception | None:
-    """Call a function; return the error that it raises."""
+def _result_of(step: Callable[[T], object], before: T) -> object:
+    """Return what a step returns, or the error that it raises."""
     try:
-        call(*args, **kwargs)
+        return step(before)
     except MemoryError:
         return BadItem("memory", "decoding takes more memory than a process may use")
     except Exception as error:
         return error if isinstance(error, BadItem) else _portable(error)
-    return None
 
 
 def _portable(error: Exception) -> Exception:

@@ -25,7 +25,7 @@ UNSCALED = AudioStatistics(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 def sample_loader(material: Material, batch_size: int = 1) -> Loader:
     """Return a loader of batches of different clips, which share the bytes of a few."""
-    clips = ShardReader(material.many_clips(material.dataset, 200), "train", method="mmap")
+    clips = ShardReader(material.many_clips(material.dataset, 400), "train", method="mmap")
     order = TrainingOrder(clips.video_ids, batch_size, 0)
     return Loader(clips, order, DataConfig(num_workers=1), 0)
 

@@ -17,6 +17,9 @@ class SleepingReader:
     def will_read(self, *_: object) -> None:
         """Do nothing."""
 
+    def locate(self, *_: object) -> None:
+        """Do nothing."""
+
     def read(self, *_: object) -> None:
         """Sleep as long as reading and decoding the windows of a clip."""
         if self.read_s:

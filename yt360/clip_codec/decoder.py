@@ -10,8 +10,7 @@ from __future__ import annotations
 import operator
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import av
 import numpy as np
@@ -31,8 +30,7 @@ _OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class CodedRange:
+class CodedRange(NamedTuple):
     """Coded packets that contain a range of consecutive frames or samples.
 
     Attributes:
@@ -232,22 +230,22 @@ class ClipDecoder:
             BadItem: ``"bad-flac"`` or ``"corrupt-audio"``.
         """
         channels, count = samples.shape
-        first = coded_range.first - coded_range.position
-        last, start = first + count, 0
-        for frame in self._decode("flac", coded_range, coded):
+        start = coded_range.position - coded_range.first  # of the block, in the output
+        for frame in list(self._decode("flac", coded_range, coded)):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
             if frame.layout.nb_channels != channels:
                 raise BadItem("bad-flac", f"a block has {frame.layout.nb_channels} channels")
-            begin, end = max(first, start), min(last, start + frame.samples)
-            if begin < end:
+            end = start + frame.samples
+            if start < count and end > 0:
                 # One block at a time: it is transposed while the cache holds it.
-                block = np.frombuffer(frame.planes[0], np.int16, frame.samples * channels)
-                interleaved = block.reshape(-1, channels)[begin - start : end - start]
-                samples[:, begin - first : end - first] = interleaved.T
-            start += frame.samples
-        if start < last:
-            number = coded_range.position + start
+                block = np.ndarray((frame.samples, channels), np.int16, frame.planes[0])
+                if start < 0 or end > count:
+                    block = block[max(0, -start) : count - start]
+                samples[:, max(0, start) : end] = block.T
+            start = end
+        if start < count:
+            number = coded_range.first + start
             raise BadItem("corrupt-audio", f"sample {number} cannot be decoded")
 
     def _decode(
@@ -286,6 +284,5 @@ class ClipDecoder:
 
 
 def _copy_plane(plane: Any, target: NDArray[np.uint8]) -> None:
-    """Copy a plane of a frame, whose lines are padded, to an array (H, W)."""
-    height, width = target.shape
-    target[...] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width]
+    """Copy a plane of a frame, whose lines may be padded, to an array (H, W)."""
+    target[...] = np.ndarray(target.shape, np.uint8, plane, strides=(plane.line_size, 1))

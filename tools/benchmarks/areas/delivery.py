@@ -30,6 +30,8 @@ from yt360.shards.format.reader import ShardReader
 
 bare_ms = per_sample(process_ms, BATCH)
 DECODERS = 16
+MANY_DECODERS = 32
+"""As many as K = 1 needs: a decoder process takes about 4 ms for a sample (docs/speed.md)."""
 BATCH_SIZES = {4: 28, 1: 112}
 """Clips of a batch by the number of views: those of the recipe avsa."""
 SAMPLES = 1120
@@ -39,7 +41,8 @@ BOOKKEEPING = ", views and bookkeeping"
 """Taking batches, drawing views and packing their numbers for one copy."""
 QUEUED = ", with kernels queued"
 """The same, and queuing the kernels that crop views and transform audio."""
-WANTED_PER_S = {4: 3000, 1: 6000}
+EMULATED = {(4, DECODERS): 3000, (1, DECODERS): None, (1, MANY_DECODERS): 6000}
+"""Number of views and of decoders, and how many samples they must deliver in a second."""
 BY_CPU = ", if the decoders had cores of their own"
 """Samples that fit into a second of CPU time of the training process."""
 LIBAV = "libav alone, for one sample"
@@ -113,33 +116,38 @@ def lock_case(material: Material) -> Case:
 
 
 def delivery_case(material: Material) -> Case:
-    """Emulate 16 decoders."""
+    """Emulate decoders with cores of their own."""
     read_s = decoding_s(material)
 
-    def delivered(num_views: int) -> Delivery:
+    def delivered(num_views: int, decoders: int) -> Delivery:
         with all_cores():
-            return deliver(material, num_views, read_s)
+            return deliver(material, num_views, read_s, decoders=decoders)
 
-    def by_clock(num_views: int, _: int) -> float:
-        return delivered(num_views).samples_per_s
+    def by_clock(num_views: int, decoders: int, _: int) -> float:
+        return delivered(num_views, decoders).samples_per_s
 
-    def by_cpu(num_views: int, _: int) -> float:
-        return 1e3 / delivered(num_views).process_ms
+    def by_cpu(num_views: int, decoders: int, _: int) -> float:
+        return 1e3 / delivered(num_views, decoders).process_ms
 
-    decoders = f"{DECODERS} decoders alone"
+    def alone(decoders: int, _: int) -> float:
+        return decoders / read_s
+
     ways: dict[str, Way] = {}
-    for num_views in BATCH_SIZES:
-        ways[f"K = {num_views}"] = partial(by_clock, num_views)
-        ways[f"K = {num_views}{BY_CPU}"] = partial(by_cpu, num_views)
+    ratios, limits = [], []
+    for decoders in (DECODERS, MANY_DECODERS):
+        ways[_alone(decoders)] = partial(alone, decoders)
+    for (num_views, decoders), wanted in EMULATED.items():
+        name = f"K = {num_views}, {decoders} decoders"
+        ways[name] = partial(by_clock, num_views, decoders)
+        ways[f"{name}{BY_CPU}"] = partial(by_cpu, num_views, decoders)
+        ratios.append(Ratio(name, _alone(decoders), higher_is_better=True))
+        if wanted is not None:
+            limits += [Limit(each, at_least=wanted) for each in (name, f"{name}{BY_CPU}")]
     return Case(
         "emulated delivery: decoders sleep, small kernels, all cores",
-        {**ways, decoders: lambda _: DECODERS / read_s},
-        [Ratio(name, decoders, higher_is_better=True) for name in ways],
-        [
-            Limit(f"K = {num_views}{suffix}", at_least=wanted)
-            for num_views, wanted in WANTED_PER_S.items()
-            for suffix in ("", BY_CPU)
-        ],
+        ways,
+        ratios,
+        limits,
         unit="samples/s",
         meter=result,
         runs=5,
@@ -148,8 +156,17 @@ def delivery_case(material: Material) -> Case:
     )
 
 
+def _alone(decoders: int) -> str:
+    return f"{decoders} decoders alone"
+
+
 def deliver(
-    material: Material, num_views: int | None, read_s: float = 0.0, *, kernels: bool = True
+    material: Material,
+    num_views: int | None,
+    read_s: float = 0.0,
+    *,
+    kernels: bool = True,
+    decoders: int = DECODERS,
 ) -> Delivery:
     """Load batches with sleeping decoders, and make views of them on the stand-in for a GPU.
 
@@ -158,15 +175,16 @@ def deliver(
         num_views: K; None to load batches only.
         read_s: How long a decoder process sleeps for a sample.
         kernels: Whether to queue the kernels that make the views, too.
+        decoders: Number of decoder processes.
     """
     batch_size = 2 if material.tiny else BATCH_SIZES[num_views or 4]
     measured = 2 if material.tiny else -(-SAMPLES // batch_size)
     dataset = material.many_clips(material.small_dataset, 10 * max(BATCH_SIZES.values()))
     clips = ShardReader(dataset, "train")
     order = TrainingOrder(clips.video_ids, batch_size, 0)
-    config = replace(WINDOWS, num_workers=2 if material.tiny else DECODERS)
+    config = replace(WINDOWS, num_workers=2 if material.tiny else decoders)
     os.environ[VARIABLE] = str(read_s)
-    loader = Loader(clips, order, config, 0, decoders=_sleeping_decoders(read_s))
+    loader = Loader(clips, order, config, 0, decoders=_sleeping_decoders(read_s, decoders))
     views = replace(VIEWS, num_views=num_views or 1)
     batches = loader.batches()
     with ExitStack() as stack:
@@ -192,7 +210,7 @@ def deliver(
 
 
 @lru_cache
-def _sleeping_decoders(read_s: float) -> DecoderPool:  # noqa: ARG001 - the key
+def _sleeping_decoders(read_s: float, count: int) -> DecoderPool:  # noqa: ARG001 - the key
     """Return decoder processes; they read how long to sleep from the environment."""
     return DecoderPool("benchmarks.stub_reader:SleepingReader")
 

@@ -105,8 +105,13 @@ class ShardFile:
         except (OSError, ValueError) as error:
             raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
 
-    def read(self, offset: int, size: int) -> memoryview:
+    def read(self, offset: int, size: int, memory: memoryview | None = None) -> memoryview:
         """Return a range of bytes, read-only.
+
+        Args:
+            offset: First byte.
+            size: Number of bytes.
+            memory: At least `size` writable bytes, in which a copy may be returned.
 
         Raises:
             BadItem: ``"shard-truncated"`` or ``"too-large"``.
@@ -121,6 +126,8 @@ class ShardFile:
                 )
             if self._view is not None:
                 content = self._view[offset : offset + size]
+            elif memory is not None:
+                content = _pread_into(self._file.fileno(), offset, memory[:size])
             else:
                 content = memoryview(_pread(self._file.fileno(), offset, size))
         if len(content) != size:
@@ -158,3 +165,14 @@ def _pread(descriptor: int, offset: int, size: int) -> bytes:
             break
         content += more
     return content
+
+
+def _pread_into(descriptor: int, offset: int, memory: memoryview) -> memoryview:
+    """Fill memory with bytes of a file; return what was filled, which is less at its end."""
+    filled = 0
+    while filled < len(memory):
+        more = os.preadv(descriptor, [memory[filled:]], offset + filled)
+        if not more:
+            break
+        filled += more
+    return memory[:filled].toreadonly()
