@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
@@ -10,6 +11,7 @@ from avsa import __version__
 from yt360.commands.group import LazyGroup
 from yt360.commands.run import run
 from yt360.execution.freed_memory import keep_freed_memory
+from yt360.execution.quick_exit import quick_exit
 from yt360.terminal.output import guard
 
 COMMANDS = {
@@ -39,4 +41,11 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory(os.environ)
     guard()
-    run(cli)
+    with quick_exit(_has_torch_without_cuda):
+        run(cli)
+
+
+def _has_torch_without_cuda() -> bool:
+    """Return whether torch is loaded; not if profilers of CUDA may have to write what is left."""
+    is_initialized = getattr(sys.modules.get("torch.cuda"), "is_initialized", None)
+    return is_initialized is not None and not is_initialized()
