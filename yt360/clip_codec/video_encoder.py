@@ -48,7 +48,12 @@ def encode_video(
     """
     first_s = spans[0][0]
     frames = frames_at_rate(
-        source.video, source.video_stream.index, first_s, form.fps, threads=threads
+        source.video,
+        source.video_stream.index,
+        first_s,
+        form.fps,
+        container=source.container,
+        threads=threads,
     )
     frames = to_equirectangular(frames, source.projection, form.width, form.height)
     frames = frames.filter("tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps))

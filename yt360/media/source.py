@@ -38,6 +38,7 @@ class Source:
         start_s, end_s: Interval that both video and audio cover (half open).
         audio_note: Selected and unused audio tracks; see `AudioSelection.note`.
         num_spatial_tracks: Number of spatial audio tracks among the candidates.
+        container: FFmpeg's name of the container of the video; empty if it is unknown.
     """
 
     video: Path
@@ -49,6 +50,7 @@ class Source:
     end_s: float
     audio_note: str = ""
     num_spatial_tracks: int = 1
+    container: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -144,6 +146,7 @@ def open_source(
         end_s,
         selection.note,
         selection.num_spatial,
+        info.container,
     )
 
 

@@ -17,7 +17,9 @@ from yt360.media.ffmpeg import ffmpeg_binary
 
 FORM = ClipFormat()
 SIZES = {"1080p": (1920, 960), "4K": (3840, 1920)}
-LENGTH_S = 30
+TARGETS = {"1080p": 1.1, "4K": 1.05}
+"""Largest ratios of the cost of a build and that of FFmpeg, for a source of `LENGTH_S`."""
+LENGTH_S, SHORT_S = 60, 30
 FURTHER_S = 60
 """What a longer source has more: its cost is without that of starting processes."""
 GROWTH = (1, 4, 16)
@@ -38,33 +40,42 @@ SCALE = (
 def cases(material: Material) -> Iterator[Case]:
     """Yield the cases."""
     sizes = {"tiny": (320, 160)} if material.tiny else SIZES
-    length_s = CLIP_S if material.tiny else LENGTH_S
-    further_s = CLIP_S if material.tiny else FURTHER_S
+    length_s, short_s, further_s = LENGTH_S, SHORT_S, FURTHER_S
+    if material.tiny:
+        length_s = short_s = further_s = CLIP_S
     for name, size in sizes.items():
-        yield from build_cases(name, _source(material, *size, length_s))
+        source = _source(material, *size, length_s)
+        yield cpu_case(f"{name}, {length_s} s", source, TARGETS.get(name))
+        yield memory_case(f"{name}, {length_s} s", source)
     name, size = next(iter(sizes.items()))
-    shorter, longer = (_source(material, *size, length_s + more) for more in (0, further_s))
+    shorter, longer = (_source(material, *size, short_s + more) for more in (0, further_s))
+    if short_s != length_s:
+        yield cpu_case(f"{name}, {short_s} s", shorter)
     yield further_case(f"{name}, {further_s} s", shorter, longer)
     yield reads_case(f"{name}, {further_s} s", shorter, longer)
     yield growth_case(material)
 
 
-def build_cases(name: str, source: Path) -> Iterator[Case]:
+def cpu_case(name: str, source: Path, at_most: float | None = None) -> Case:
     """Build the clips of a source; decode and encode them with FFmpeg alone."""
-    yield Case(
+    return Case(
         f"build-shards, {name}, CPU time",
         {
             "build-shards": lambda _: _build(source).cpu_s,
             "ffmpeg alone": lambda _: _ffmpeg_alone(source).cpu_s,
         },
-        [Ratio("build-shards", "ffmpeg alone", at_most=1.05 if name == "4K" else 1.1)],
+        [Ratio("build-shards", "ffmpeg alone", at_most=at_most)],
         unit="s",
         meter=result,
         runs=3,
         inputs=1,
         warm_up=0,
     )
-    yield Case(
+
+
+def memory_case(name: str, source: Path) -> Case:
+    """Return the case of the memory that the largest process needs."""
+    return Case(
         f"build-shards, {name}, peak memory of a process",
         {
             "build-shards": lambda _: _build(source).peak_mib,

@@ -68,7 +68,14 @@ def read_equirectangular(
 
 
 def frames_at_rate(
-    video: Path, stream: int, start_s: float, fps: int, *, threads: int = 1, **options: object
+    video: Path,
+    stream: int,
+    start_s: float,
+    fps: int,
+    *,
+    container: str = "",
+    threads: int = 1,
+    **options: object,
 ) -> ffmpeg.Stream:
     """Return the frames of a video at a constant rate; frame 0 is displayed at `start_s`.
 
@@ -80,12 +87,16 @@ def frames_at_rate(
         stream: Index of the video stream.
         start_s: Time of frame 0.
         fps: Frames per second.
+        container: FFmpeg's name of the container, if it is known; the video is then not opened for
+            the kinds of containers that are usual.
         threads: Decoder threads.
         options: More options of the decoder.
     """
-    with open_media(video) as container:
-        start_in_file_s = start_s + time_origin_s(container)
-        can_seek = container.format.name.startswith(SEEKABLE)
+    start_in_file_s, can_seek = start_s, container.startswith(SEEKABLE)
+    if not can_seek:
+        with open_media(video) as opened:
+            start_in_file_s = start_s + time_origin_s(opened)
+            can_seek = opened.format.name.startswith(SEEKABLE)
     # Keep frames before the start, because one of them is displayed at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     stored = ffmpeg.input(
