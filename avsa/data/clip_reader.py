@@ -16,9 +16,9 @@ from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
 from yt360.shards.format.shard_file import ShardFile
 
-# Bytes that contain the index of a clip: 1.5 kB for the video of 10 s, and 0.8 kB for its audio.
+# Bytes that contain the index of a clip: 1.5 kB for the video of 10 s, and 4.4 kB for its audio.
 INDEX_BYTES = 16 << 10
-# Indexes that are kept. One of 10 s takes 4 kB.
+# Indexes that are kept. Those of a clip of 10 s take 8 kB.
 MAX_INDEXES = 4096
 
 Index = TypeVar("Index")

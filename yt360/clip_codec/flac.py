@@ -1,8 +1,9 @@
 """FLAC files of clips: encoding with a seek table, and random access without a demuxer.
 
-Blocks are small and there is a seek point about every quarter of a second, so a range of samples is
-a range of bytes with little overhead. FFmpeg encodes the blocks; this module writes and reads the
-metadata. Source: RFC 9639 (FLAC), sections 8.1, 8.2 and 8.5.
+Blocks are small and each has a seek point (in files of more than 20 s at 24 kHz, each second or
+third, and so on), so a range of samples is a range of bytes with little overhead. FFmpeg encodes
+the blocks; this module writes and reads the metadata. Source: RFC 9639 (FLAC), sections 8.1, 8.2
+and 8.5.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 from yt360.errors import BadItem
 
 BLOCK_SAMPLES = 1024
-# A seek point about every quarter of a second at 24 kHz.
-_BLOCKS_BETWEEN_SEEK_POINTS = 6
+# Seek points take 18 bytes each. Readers first read 16 kB of a file, for its metadata.
+_MAX_SEEK_POINTS = 512
 _STREAMINFO, _SEEKTABLE, _LAST_BLOCK = 0, 3, 0x80
 _STREAMINFO_BYTES = 34
 _MAX_CHANNELS = 8
@@ -99,7 +100,7 @@ def _seek_table(blocks: list[bytes], count: int) -> bytes:
     points = np.empty(len(blocks), _SEEK_POINT)
     points["sample"], points["offset"] = first, offsets
     points["count"] = np.minimum(BLOCK_SAMPLES, count - first)
-    return points[::_BLOCKS_BETWEEN_SEEK_POINTS].tobytes()
+    return points[:: -(-len(points) // _MAX_SEEK_POINTS)].tobytes()
 
 
 def _metadata(kind: int, content: bytes) -> bytes:

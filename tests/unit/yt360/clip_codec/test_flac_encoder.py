@@ -42,21 +42,24 @@ def test_it_can_be_entered_at_any_sample():
         np.testing.assert_array_equal(part.T, stored[:, start : start + 100])
 
 
-def test_every_seek_point_is_the_start_of_the_block_it_names():
-    stored = samples(2, 20_000)
-    content = encode_flac(stored, 24000)
+@pytest.mark.parametrize(
+    ("blocks", "expected"), [(1, 1), (20, 20), (512, 512), (513, 257), (1100, 367)]
+)
+def test_every_seek_point_is_the_start_of_the_block_it_names(blocks, expected):
+    content = encode_flac(samples(2, blocks * BLOCK_SAMPLES - 480), 24000)
     size = int.from_bytes(content[43:46], "big")
     table, first_block = content[46 : 46 + size], 46 + size
     assert content[42] == 0x83
     points = [table[i : i + 18] for i in range(0, size, 18)]
-    assert len(points) == 4
+    assert len(points) == expected
     for point in points:
         sample = int.from_bytes(point[:8], "big")
         offset = first_block + int.from_bytes(point[8:16], "big")
-        # A frame begins with 14 bits of ones and a zero; its coded number follows at byte 4.
+        # A frame begins with 14 bits of ones and a zero; its number follows at byte 4, in UTF-8.
         assert content[offset] == 0xFF
         assert content[offset + 1] & 0xFE == 0xF8
-        assert content[offset + 4] == sample // BLOCK_SAMPLES
+        number = chr(sample // BLOCK_SAMPLES).encode()
+        assert content[offset + 4 :].startswith(number)
 
 
 def test_the_same_sound_gives_the_same_bytes():
