@@ -1,0 +1,1 @@
+"""The steps from spectra to log-mels."""
