@@ -23,7 +23,7 @@ from avsa.training.metrics_log import read_log
 from avsa.training.run_folder import read_datasets
 from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
-from avsa.views.log_mel.mel_filters import hz_to_mel
+from avsa.views.mel_filters import hz_to_mel
 from avsa.views.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
 from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views

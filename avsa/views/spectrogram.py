@@ -13,25 +13,22 @@ limit the levels (`AudioConfig.min_db`, `AudioConfig.top_db`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import pad
 
-from avsa.views.log_mel.mel_bands import bands_of_bins, to_mel
-from avsa.views.log_mel.signals import (
-    Channels,
-    as_channels,
-    in_channel_order,
-    mixing_matrices,
-    signals_of_views,
-)
+from avsa.views.mel_filters import mel_filters
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
+Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
 NUM_CHANNELS: dict[Channels, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
 # Minimum energy in the denominator of the intensity.
@@ -39,6 +36,8 @@ MIN_ENERGY = 1e-10
 INT16_SCALE = 32768.0
 # Rounding errors in float32 are about 140 dB below the peak.
 FLOAT32_FLOOR_DB = -140.0
+# Number of dense blocks into which the sparse mel matrix is split on the CPU.
+MEL_BLOCKS = 8
 
 
 @config_class
@@ -115,8 +114,8 @@ def view_spectrograms(
         mean_db: (F,) mean of the log-mels (`avsa.views.audio_statistics`).
         std_db: (F,) standard deviation of the log-mels.
         gain_db: (B, K) gain, or None.
-        at_once: Number of samples that are transformed together. By default one on the CPU, with
-            compiled loops instead of operations of torch, and all on other devices.
+        at_once: Number of samples that are transformed together. By default one on the CPU, whose
+            caches hold the spectra of one, and all on other devices.
 
     Returns:
         float32 (B, K, C, N, F). Log-mels are standardized; intensity vectors, in [-1, 1], are not.
@@ -125,23 +124,21 @@ def view_spectrograms(
     rotations, mean_db, std_db = (
         each.to(device, non_blocking=True) for each in (rotations, mean_db, std_db)
     )
-    if gain_db is None:
-        gain_db = torch.zeros(rotations.shape[:2], device=device)
-    gain_db = gain_db.to(device, non_blocking=True)
+    # The factor 20 of the conversion to decibels is part of the standardization.
+    scale, shifts = 20 / std_db, (-mean_db / std_db).expand(*rotations.shape[:2], -1)
+    if gain_db is not None:
+        shifts = shifts + gain_db.to(device, non_blocking=True)[..., None] / std_db
     window = _window(config, audio.is_floating_point(), device)
-    mixing = mixing_matrices(rotations.to(window.dtype), config.channels)
+    mixing = _mixing(rotations.to(window.dtype), config.channels)
     steps = config.steps(audio.shape[-1])
     shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
     spectrograms = torch.empty(shape, device=device)
-    compiled = at_once is None and device.type == "cpu"
     if at_once is None:
-        at_once = 1 if compiled else max(1, len(audio))
+        at_once = 1 if device.type == "cpu" else max(1, len(audio))
     for part in (slice(first, first + at_once) for first in range(0, len(audio), at_once)):
         spectrum = torch.fft.rfft(_frames(audio[part], config) * window)
-        write = _write_compiled if compiled else _write
-        num_levels = write(
-            spectrum, mixing[part], config, mean_db, std_db, gain_db[part], spectrograms[part]
-        )
+        levels = _levels(_mix(mixing[part], spectrum), config)
+        num_levels = _standardize(levels, config, scale, shifts[part], out=spectrograms[part])
         if config.channels == "ambix+intensity":
             vectors = _intensity(spectrum, rotations[part], config)
             spectrograms[part, :, num_levels:] = vectors
@@ -221,69 +218,6 @@ def _levels(spectrum: Tensor, config: AudioConfig) -> Tensor:
     return _to_mel(_magnitude(spectrum), config).clamp_(min=config.min_magnitude).log10_()
 
 
-def _write(
-    spectrum: Tensor,
-    mixing: Tensor,
-    config: AudioConfig,
-    mean_db: Tensor,
-    std_db: Tensor,
-    gain_db: Tensor,
-    out: Tensor,
-) -> int:
-    """Write the standardized levels of views to their channels.
-
-    Args:
-        spectrum: (B, 4, N, Q) of W, Y, Z, X.
-        mixing: (B, U, 4), see `mixing_matrices`.
-        config: Spectrogram configuration.
-        mean_db: (F,).
-        std_db: (F,).
-        gain_db: (B, K).
-        out: (B, K, C, N, F).
-
-    Returns:
-        The number of channels that were written.
-    """
-    # The factor 20 of the conversion to decibels is part of the standardization.
-    scale, shifts = 20 / std_db, (gain_db[..., None] - mean_db) / std_db
-    return _standardize(_levels(_mix(mixing, spectrum), config), config, scale, shifts, out)
-
-
-def _write_compiled(
-    spectrum: Tensor,
-    mixing: Tensor,
-    config: AudioConfig,
-    mean_db: Tensor,
-    std_db: Tensor,
-    gain_db: Tensor,
-    out: Tensor,
-) -> int:
-    """Do what `_write` does, for one sample on the CPU. The first call compiles."""
-    from avsa.views.log_mel import compiled_levels  # a slow import
-
-    steps, bins = spectrum.shape[-2:]
-    lanes = math.ceil(steps / compiled_levels.LANES) * compiled_levels.LANES
-    parts = torch.view_as_real(spectrum[0]).flatten(-2).numpy()
-    mel = np.empty((config.n_mels + 1, mixing.shape[1], lanes), parts.dtype)
-    bands = bands_of_bins(config.sample_rate_hz, bins, config.n_mels)
-    compiled_levels.mel_magnitudes(mixing[0].numpy(), parts, *bands, mel)
-    with np.errstate(divide="ignore"):  # silence
-        levels = np.log10(mel[:-1], out=mel[:-1])
-    signals = signals_of_views(gain_db.shape[1], config.channels)
-    compiled_levels.standardize(
-        levels,
-        signals,
-        config.min_db / 20,
-        config.top_db / 20,
-        config.peak == "view",
-        mean_db.numpy(),
-        std_db.numpy(),
-        gain_db[0].numpy(),
-        out[0].numpy(),
-    )
-    return signals.shape[1]
-
-
 def _standardize(
     levels: Tensor, config: AudioConfig, scale: Tensor, shifts: Tensor, out: Tensor
 ) -> int:
@@ -296,17 +230,53 @@ def _standardize(
         The number of channels that were written.
     """
     num_views, shifts, filled = shifts.shape[-2], shifts[..., None, None, :], 0
-    for each in as_channels(levels, num_views, config.channels):
+    for each in _as_channels(levels, num_views, config.channels):
         torch.addcmul(shifts, each, scale, out=out[:, :, filled : filled + each.shape[-3]])
         filled += each.shape[-3]
     peaks = levels.flatten(-2).amax(-1)[..., None, None]
-    peaks = torch.cat(as_channels(peaks, num_views, config.channels), -3)
+    peaks = torch.cat(_as_channels(peaks, num_views, config.channels), -3)
     if config.peak == "view":
         peaks = peaks.amax(-3, keepdim=True)
     floors = torch.addcmul(shifts, peaks - config.top_db / 20, scale)
     out = out[:, :, :filled]
     torch.maximum(out, floors, out=out)
     return filled
+
+
+def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
+    """Return the matrices (..., U, 4) that mix W, Y, Z, X to the U signals of all views.
+
+    W is the same in all views and therefore one signal; see `_as_channels` for the order.
+    """
+    steered = _in_channel_order(rotations).flatten(-3, -2)
+    if inputs == "mono":
+        mixing = rotations.new_zeros(*rotations.shape[:-3], 1, 4)
+        mixing[..., 0] = 1
+    elif inputs == "stereo":
+        toward_left = steered[..., ::3, :]
+        mixing = rotations.new_full((*rotations.shape[:-2], 2, 4), 0.5)
+        mixing[..., 0, 1:] = 0.5 * toward_left
+        mixing[..., 1, 1:] = -0.5 * toward_left
+        mixing = mixing.flatten(-3, -2)
+    else:
+        mixing = pad(steered, (1, 0, 1, 0))
+        mixing[..., 0, 0] = 1
+    return mixing
+
+
+def _as_channels(levels: Tensor, num_views: int, inputs: Channels) -> list[Tensor]:
+    """Return the signals (..., U, N, F) of `_mixing` as the channels (..., K, c, N, F) of views."""
+    if inputs == "stereo":
+        return [levels.unflatten(-3, (num_views, 2))]
+    omni = levels[..., None, :1, :, :].expand(*levels.shape[:-3], num_views, 1, *levels.shape[-2:])
+    if inputs == "mono":
+        return [omni]
+    return [omni, levels[..., 1:, :, :].unflatten(-3, (num_views, 3))]
+
+
+def _in_channel_order(rotations: Tensor) -> Tensor:
+    """Permute matrices for (x, y, z) to matrices for (y, z, x)."""
+    return rotations.roll((-1, -1), (-2, -1))
 
 
 def _intensity(spectrum: Tensor, rotations: Tensor, config: AudioConfig) -> Tensor:
@@ -325,9 +295,39 @@ def _intensity(spectrum: Tensor, rotations: Tensor, config: AudioConfig) -> Tens
     energy = 0.5 * _magnitude(spectrum).square().sum(-3, keepdim=True)
     mel = _to_mel(torch.cat([intensity, energy], -3), config)
     vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=MIN_ENERGY)
-    rotated = in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
+    rotated = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
     return rotated.view(*rotations.shape[:-1], *vector.shape[-2:])
 
 
-def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
-    return to_mel(spectrum, config.sample_rate_hz, config.n_mels)
+def _to_mel(spectrum: Tensor, config: AudioConfig, out: Tensor | None = None) -> Tensor:
+    """Sum (..., Q) into mel bands (..., F), contiguous float32."""
+    rows = spectrum.reshape(-1, spectrum.shape[-1]).float()
+    if out is None:
+        out = rows.new_empty(*spectrum.shape[:-1], config.n_mels)
+    mel = out.view(-1, config.n_mels)
+    for bands, bins, weights in _mel_blocks(config, spectrum.device):
+        torch.mm(rows[:, bins], weights, out=mel[:, bands])
+    return out
+
+
+@lru_cache(maxsize=8)
+def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
+    """Return the mel filters as blocks of adjacent bands: bands, bins, weights.
+
+    On the CPU, blocks save most of the multiplications by zero; on a GPU one block is faster. Bands
+    narrower than a bin may be empty and stay at `min_db`, as in the published code.
+    """
+    filters = mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels)
+    matrix = torch.from_numpy(filters.T).float()
+    blocks = []
+    for first, last in pairwise(_cuts(config.n_mels, MEL_BLOCKS if device.type == "cpu" else 1)):
+        used = matrix[:, first:last].any(1).nonzero()
+        bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
+        weights = matrix[bins, first:last].contiguous().to(device)
+        blocks.append((slice(first, last), bins, weights))
+    return blocks
+
+
+def _cuts(bands: int, blocks: int) -> Iterator[int]:
+    count = min(blocks, bands)
+    return (math.floor(i * bands / count) for i in range(count + 1))

@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from avsa.views.log_mel.mel_filters import hz_to_mel, mel_filters, mel_to_hz
+from avsa.views.mel_filters import hz_to_mel, mel_filters, mel_to_hz
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters")

@@ -1,1 +1,0 @@
-"""The steps from spectra to log-mels."""
