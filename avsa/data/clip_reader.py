@@ -21,6 +21,9 @@ INDEX_BYTES = 16 << 10
 # Indexes that are kept. Those of a clip of 10 s take 8 kB.
 MAX_INDEXES = 4096
 
+# Memory for the coded bytes of a window, which take 0.2 MB, of clips of any usual format.
+KEPT_BYTES = 1 << 20
+
 Index = TypeVar("Index")
 # A range of a clip, and its first byte and size in the shard.
 _Coded: TypeAlias = tuple[CodedRange, int, int]
@@ -50,7 +53,7 @@ class ClipReader:
     def __init__(self, decoder: ClipDecoder | None = None) -> None:
         self.decoder = decoder or ClipDecoder()
         self._indexes: OrderedDict[tuple[object, int], Any] = OrderedDict()
-        self._coded = memoryview(b"")
+        self._coded = memoryview(bytearray(KEPT_BYTES))
 
     def will_read(self, shard: ShardFile, task: ClipTask) -> None:
         """Ask the system to prefetch what `locate` reads first, without waiting for it."""
@@ -84,10 +87,8 @@ class ClipReader:
             self.decoder.decode_audio(coded_range, self._read(shard, start, size), batch.audio[row])
 
     def _read(self, shard: ShardFile, start: int, size: int) -> memoryview:
-        """Read coded bytes into memory that is reused by the next call."""
-        if len(self._coded) < size:
-            self._coded = memoryview(bytearray(2 * size))
-        return shard.read(start, size, self._coded)
+        """Read coded bytes; they are valid until the next call."""
+        return shard.read(start, size, self._coded if size <= KEPT_BYTES else None)
 
     def _video(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> list[_Coded]:
         """Return the coded video of each window."""

@@ -81,7 +81,9 @@ def empty_batch(count=2):
     )
 
 
-def test_windows_are_those_of_the_whole_files(members, location, shard):
+@pytest.mark.parametrize("kept_bytes", [0, clip_reader.KEPT_BYTES])
+def test_windows_are_those_of_the_whole_files(members, location, shard, monkeypatch, kept_bytes):
+    monkeypatch.setattr(clip_reader, "KEPT_BYTES", kept_bytes)
     batch = empty_batch(3)
     read(ClipReader(), shard, ClipTask(location, 1, (5, 31), (777, 40000)), batch)
     decoder, expected = ClipDecoder(), empty_batch(3)
