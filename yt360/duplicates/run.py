@@ -115,7 +115,7 @@ def dedup(
         UserError: Another process writes to the folder, or a process died comparing.
         OSError: The folder cannot be written.
     """
-    with exclusive_lock(inputs.folder / ".lock", inputs.folder), make_pool(config.workers) as pool:
+    with make_pool(config.workers) as pool, exclusive_lock(inputs.folder / ".lock", inputs.folder):
         store = FingerprintStore(inputs.folder / "fingerprints")
         crashed = make_fingerprints(pool, store, inputs.sources)
         store.remove_others([source.identity for source in inputs.sources])

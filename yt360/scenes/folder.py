@@ -36,8 +36,8 @@ class SceneFolder:
     parameters: SceneParameters
     form: SceneFormat
 
-    def prepare(self) -> None:
-        """Create the folder, or check that it holds scenes of the same parameters and format.
+    def check(self) -> None:
+        """Check that the folder is new, or holds scenes of the same parameters and format.
 
         Raises:
             UserError: It is not a folder, holds something else, or other scenes.
@@ -51,7 +51,6 @@ class SceneFolder:
         description = self.path / DESCRIPTION
         if description.exists():
             self._check_same(_read(description))
-            self._remove_leftovers()
             return
         if self.path.exists() and not all(_is_leftover(file) for file in self.path.iterdir()):
             raise UserError(
@@ -59,8 +58,14 @@ class SceneFolder:
                 code="exists",
                 key=self.path,
             )
+
+    def prepare(self) -> None:
+        """Create the folder, or remove what killed runs left in it; see `check` for errors."""
+        self.check()
         self.path.mkdir(parents=True, exist_ok=True)
-        self.describe([])
+        self._remove_leftovers()
+        if not (self.path / DESCRIPTION).exists():
+            self.describe([])
 
     def files(self, name: str) -> tuple[Path, Path, Path]:
         """Return the audio, ground-truth and video file of a scene."""

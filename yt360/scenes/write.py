@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,14 @@ def write_scenes(
         UserError: A negative seed, a folder that holds something else, or a process died.
     """
     folder = SceneFolder(path, parameters, form)
-    folder.prepare()
+    folder.check()
     names = [scene_name(seed, k, parameters.pool) for k in range(count)]
     missing = [k for k, name in enumerate(names) if not folder.is_complete(name)]
-    with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
-        for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers, make_pool):
-            progress.advance()
+    with _open_pool(len(missing), workers, make_pool) as pool:
+        folder.prepare()
+        with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
+            for _ in _render(partial(_render_scene, folder, seed), missing, pool):
+                progress.advance()
     listed = folder.listed()
     new = [k for k, name in enumerate(names) if name not in listed]
     folder.describe([_facts(sample_scene(seed, k, parameters, form.duration_s)) for k in new])
@@ -133,25 +135,31 @@ def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
     write_scene(folder, sample_scene(seed, index, folder.parameters, folder.form.duration_s))
 
 
-def _in_workers(
-    task: Callable[[int], None], numbers: Sequence[int], workers: int, make_pool: MakePool
+def _open_pool(
+    count: int, workers: int, make_pool: MakePool
+) -> AbstractContextManager[Pool | None]:
+    """Return the pool for a number of scenes; None if this process renders them."""
+    if count == 0 or (make_pool is WorkerPool and (workers == 1 or count < 2)):
+        return nullcontext()
+    return make_pool(min(workers, count))
+
+
+def _render(
+    task: Callable[[int], None], numbers: Sequence[int], pool: Pool | None
 ) -> Iterator[None]:
     """Run a task for each number; yield after each."""
-    if make_pool is WorkerPool and (workers == 1 or len(numbers) < 2):
+    if pool is None:
         yield from map(task, numbers)
         return
-    if not numbers:
-        return
-    with make_pool(min(workers, len(numbers))) as pool:
-        for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):
-            if isinstance(result, Crashed):
-                raise UserError(
-                    f"scene {number}: {result.describe()}, possibly because memory ran out; "
-                    "run the same command again with fewer --workers",
-                    code="system",
-                    key="--workers",
-                )
-            yield
+    for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):
+        if isinstance(result, Crashed):
+            raise UserError(
+                f"scene {number}: {result.describe()}, possibly because memory ran out; "
+                "run the same command again with fewer --workers",
+                code="system",
+                key="--workers",
+            )
+        yield
 
 
 def _in_one_thread(task: Callable[[int], None], number: int) -> None:

@@ -30,7 +30,7 @@ END_S = 20.0
 
 
 class Bridge:
-    """A pool in another process.
+    """A pool in another process; the block of the context manager begins when it is open.
 
     Args:
         opening: Returns the pool; it is called in the process, and pickled.
@@ -53,6 +53,16 @@ class Bridge:
         theirs.close()
 
     def __enter__(self) -> Bridge:
+        """Wait until the pool is open.
+
+        Raises:
+            UserError: The engine does not answer.
+        """
+        try:
+            self._receive()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(
@@ -130,6 +140,7 @@ def _serve(
         try:
             load_plugins(plugins)
             with opening() as pool:
+                connection.send((0, None))
                 reader = threading.Thread(
                     target=_read, args=(connection, tasks, arrived), daemon=True
                 )

@@ -18,8 +18,9 @@ def open_executor(
     config: Path | None = None,
     output: Path = Path("yt360"),
     find_package: Callable[[str], object | None] = find_spec,
+    ask: bool = True,
 ) -> Executor:
-    """Return the executor of a command.
+    """Return the executor of a command, which calls this before it writes anything.
 
     Args:
         text: ``local``, ``ray`` (a cluster of its own on this machine), ``ray:ADDRESS``, ``slurm``
@@ -27,9 +28,11 @@ def open_executor(
         config: YAML file with the engine's options.
         output: What the command writes or reads; jobs have a folder next to it (``NAME.jobs``).
         find_package: Finds the engine's package by name; returns None if it is not installed.
+        ask: Whether the engine must answer.
 
     Raises:
-        UserError: The engine is unknown or not installed, or the file does not fit it.
+        UserError: The engine is unknown, not installed or does not answer, or the file does not fit
+            it.
     """
     name, colon, detail = text.partition(":")
     if name not in _ENGINES:
@@ -59,12 +62,18 @@ def open_executor(
         from yt360.execution.engines.ray_pool import RayConfig, RayExecutor
 
         _require("ray", name, find_package)
-        return RayExecutor(from_mapping(RayConfig, values), detail or None)
+        ray = RayExecutor(from_mapping(RayConfig, values), detail or None)
+        if ask:
+            ray.require_answer()
+        return ray
     from yt360.execution.engines.slurm import SlurmConfig, SlurmExecutor
 
     _require("submitit", name, find_package)
     folder = output.with_name(f"{output.name}.jobs")
-    return SlurmExecutor(from_mapping(SlurmConfig, values), detail or None, folder)
+    slurm = SlurmExecutor(from_mapping(SlurmConfig, values), detail or None, folder)
+    if ask:
+        slurm.require_answer()
+    return slurm
 
 
 def _require(package: str, extra: str, find_package: Callable[[str], object | None]) -> None:

@@ -95,6 +95,8 @@ class JobPool:
         """Id of a job -> numbers of its tasks."""
         self._losses: Counter[int] = Counter()
         """Number of a task -> jobs that ended without its result."""
+        self._has_jobs = False
+        """Whether any job was submitted."""
         self._missing: set[str] = set()
         """Jobs that the last answer missed."""
 
@@ -117,7 +119,7 @@ class JobPool:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
-        if error is None:  # else the logs of the jobs may tell why
+        if error is None or not self._has_jobs:  # else the logs of the jobs may tell why
             shutil.rmtree(self._folder, ignore_errors=True)
             with suppress(OSError):  # another run is in it
                 self._base.rmdir()
@@ -174,6 +176,7 @@ class JobPool:
                 for group in array
             ]
             self._batches.update(zip(self._jobs.submit(batches), array, strict=True))
+            self._has_jobs = True
 
     def _submit_lost(self) -> None:
         """Submit the tasks again whose jobs have ended, if it is time to ask."""

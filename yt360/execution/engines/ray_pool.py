@@ -86,6 +86,18 @@ class RayExecutor:
             return max(1, int(usable_cores() / max(self._config.cpus, 1.0)))
         return 1000
 
+    def require_answer(self) -> None:
+        """Check that something listens at the address.
+
+        Raises:
+            UserError: ``"network"``: Nothing does.
+        """
+        if self._address is not None:
+            try:
+                require_listener(self._address)
+            except (OSError, OverflowError, ValueError) as error:  # also names that no host has
+                raise _no_cluster(self._address, error) from None
+
     def pool(self, workers: int, limits: Limits | None = None) -> Bridge:
         """See `yt360.execution.executor.Executor`."""
         where = self._address or "this machine"
@@ -115,19 +127,23 @@ def open_pool(
 
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # also plain ones, such as for a node that starts too slowly
-        raise UserError(
-            f"no Ray cluster answers at {address or 'this machine'}: "
-            f"{shortened(' '.join(str(error).split()), 200)}; start one with `ray start --head` "
-            "and give its address, such as --executor ray:HOST:6379, and its token if it has one "
-            "(`ray get-auth-token` there, RAY_AUTH_TOKEN here)",
-            code="network",
-            key="--executor",
-        ) from None
+        raise _no_cluster(address, error) from None
     try:
         with RayPool(ray, workers, limits, config) as pool:
             yield pool
     finally:
         ray.shutdown()
+
+
+def _no_cluster(address: str | None, error: Exception) -> UserError:
+    return UserError(
+        f"no Ray cluster answers at {address or 'this machine'}: "
+        f"{shortened(' '.join(str(error).split()), 200)}; start one with `ray start --head` "
+        "and give its address, such as --executor ray:HOST:6379, and its token if it has one "
+        "(`ray get-auth-token` there, RAY_AUTH_TOKEN here)",
+        code="network",
+        key="--executor",
+    )
 
 
 def require_listener(address: str) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from yt360.config import config_class
-from yt360.errors import UserError
+from yt360.errors import UserError, did_you_mean
 from yt360.execution.engines.job_pool import JobPool
 from yt360.execution.job_batch import Batch, run_batch
 from yt360.execution.limits import Limits
@@ -53,13 +53,45 @@ class SlurmExecutor:
         config: Options.
         partition: Partition; None uses the site's default.
         folder: Folder for jobs and their results, unless the options name one.
+        call: See `SlurmJobs`.
     """
 
     default_workers = 100
 
-    def __init__(self, config: SlurmConfig, partition: str | None, folder: Path) -> None:
-        self._config, self._partition = config, partition
+    def __init__(
+        self,
+        config: SlurmConfig,
+        partition: str | None,
+        folder: Path,
+        call: Callable[[Sequence[str]], str] | None = None,
+    ) -> None:
+        self._config, self._partition, self._call = config, partition, call or _call
         self._folder = folder if config.folder is None else Path(config.folder)
+
+    def require_answer(self) -> None:
+        """Check that Slurm answers and has the partition.
+
+        Raises:
+            UserError: ``"network"``: It does not answer; ``"unknown-name"``: It has no such
+                partition.
+        """
+        try:
+            known = self._call(["sinfo", "--noheader", "--all", "--format=%R"]).split()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise UserError(
+                f"Slurm does not answer: {_detail(error)}; start the command on a machine where "
+                "`sinfo` lists partitions",
+                code="network",
+                key="--executor",
+            ) from None
+        for name in (self._partition or "").split(","):
+            if name and name not in known:
+                raise UserError(
+                    f"--executor slurm:{shortened(self._partition or '', 80)}: Slurm has no "
+                    f"partition {shortened(name, 80)!r}{did_you_mean(name, sorted(set(known)))}",
+                    code="unknown-name",
+                    key="--executor",
+                )
 
     def pool(self, workers: int, limits: Limits | None = None) -> JobPool:
         """See `yt360.execution.executor.Executor`."""
@@ -135,9 +167,8 @@ class SlurmJobs:
             executor.update_parameters(job_name=self._name, **self._options)
             return [job.job_id for job in executor.map_array(run_batch, batches)]
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-            detail = shortened(" ".join(str(error).split()), 300)
             raise UserError(
-                f"Slurm does not take the jobs: {detail}; see --executor-config",
+                f"Slurm does not take the jobs: {_detail(error)}; see --executor-config",
                 code="system",
                 key="--executor",
             ) from None
@@ -161,6 +192,12 @@ class SlurmJobs:
         """See `yt360.execution.engines.job_pool.Jobs`."""
         logs = sorted((self._folder / "jobs").glob(f"{job}_*_log.err"))
         return logs[-1].read_text(errors="replace") if logs else ""
+
+
+def _detail(error: Exception) -> str:
+    """Return what a command of Slurm has printed on standard error, or the error itself."""
+    printed = getattr(error, "stderr", None)
+    return shortened(" ".join(str(printed or error).split()), 300)
 
 
 def _call(command: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ in the shards depends on the inputs alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from yt360.shards.builder.inputs import FoundInputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.given import check_given_splits
 from yt360.shards.builder.staging import StagingFolder
-from yt360.shards.format.schema import DatasetInfo, Rejection
+from yt360.shards.format.schema import DATASET_FILE, DatasetInfo, Rejection
 from yt360.splits import SPLITS, Split
 
 
@@ -77,7 +77,7 @@ def build_shards(
     Raises:
         UserError: `out` holds something else or was built with other options, another process
             writes to it, the disk is full, or splits of inputs must be given and are not, or are
-            others than in `out`.
+            others than in `out`. A new folder without any result is then removed.
     """
     if workers < 1:
         raise UserError(
@@ -87,11 +87,16 @@ def build_shards(
     info = open_output(out, options)
     build = None
     if not _is_up_to_date(out, info, options, found, retry):
+        is_new = not out.exists()
         try:
-            with exclusive_lock(StagingFolder(out).lock, out), publisher.writing():
+            with (
+                make_pool(workers) as pool,
+                exclusive_lock(StagingFolder(out).lock, out),
+                _removed_if_refused(out if is_new else None),
+                publisher.writing(),
+            ):
                 build = BuildRun(out, options, found, retry, publisher)
-                with make_pool(workers) as pool:
-                    build.run(pool)
+                build.run(pool)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
@@ -128,6 +133,20 @@ def _is_up_to_date(
         check_given_splits(found.videos, tables)
     known = set(found.rejected) <= set(info.rejected)
     return known and not inputs_to_do(found.videos, info, tables, retry)
+
+
+@contextmanager
+def _removed_if_refused(out: Path | None) -> Iterator[None]:
+    """Remove a new dataset without results, which this process has locked, if the block refuses."""
+    try:
+        yield
+    except UserError:
+        if out is not None and not StagingFolder(out).has_results():
+            (out / DATASET_FILE).unlink(missing_ok=True)
+            StagingFolder(out).remove()
+            with suppress(OSError):  # somebody else has put something there
+                out.rmdir()
+        raise
 
 
 def _disk_full(out: Path) -> str:

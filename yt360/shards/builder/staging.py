@@ -121,6 +121,10 @@ class StagingFolder:
         """Return whether a build has left results or files to remove."""
         return self.folder.exists() or any(self._trash())
 
+    def has_results(self) -> bool:
+        """Return whether an analysis or a clip is staged."""
+        return any(any(folder.glob("[!.]*")) for folder in (self._analyses, self._clips))
+
     def remove(self) -> None:
         """Remove the staging folder, and renamed folders that killed builds left."""
         self.folder.rename(self.folder.with_name(f"{_TRASH}{secrets.token_hex(4)}"))

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from helpers.errors import user_error
 
 from yt360.commands.scenes import command
+from yt360.errors import UserError
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import write_json
 from yt360.media.containers.spherical import read_mp4_tags
@@ -169,6 +170,15 @@ def test_runs_at_the_same_time_list_the_scenes_of_all(
         list(pool.map(lambda k: folder.describe([{"name": f"scene-{k}"}]), range(8)))
     assert set(folder.listed()) == {f"scene-{k}" for k in range(8)}
     assert [path.name for path in tmp_path.iterdir()] == ["scenes.json"]
+
+
+def test_scenes_whose_workers_are_refused_leave_nothing(tmp_path: Path) -> None:
+    def refuse(_: int) -> Any:
+        raise UserError("no cluster answers", code="network", key="--executor")
+
+    with user_error("network", "--executor"):
+        write_scenes(tmp_path / "new", 1, 0, HARD, SMALL, 2, make_pool=refuse)
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_settings_and_foreign_folders_are_refused(written: Path, tmp_path: Path) -> None:

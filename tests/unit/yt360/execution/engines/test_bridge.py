@@ -50,8 +50,8 @@ def test_an_error_of_the_function_reaches_the_caller():
 
 
 def test_an_engine_that_cannot_be_opened_says_so():
-    with Bridge(refuse, 1, "the cluster") as opened, user_error("conflict", "cluster"):
-        list(opened.run(abs, deque([1])))
+    with user_error("conflict", "cluster"), Bridge(refuse, 1, "the cluster"):
+        pytest.fail("the block must not begin")
 
 
 def test_an_engine_whose_process_dies_is_named():

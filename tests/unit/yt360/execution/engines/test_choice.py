@@ -19,9 +19,9 @@ def test_engines_are_chosen_by_name(tmp_path):
     config = tmp_path / "ray.yaml"
     config.write_text("cpus: 2\nenv: {A: b}\n")
     assert isinstance(open_executor(), LocalExecutor)
-    ray = open_executor("ray:10.0.0.1:6379", config, find_package=installed)
+    ray = open_executor("ray:10.0.0.1:6379", config, find_package=installed, ask=False)
     assert isinstance(ray, RayExecutor)
-    slurm = open_executor("slurm:cpu", find_package=installed)
+    slurm = open_executor("slurm:cpu", find_package=installed, ask=False)
     assert isinstance(slurm, SlurmExecutor)
     here = open_executor("ray", find_package=installed)
     assert here.default_workers <= LocalExecutor().default_workers < ray.default_workers
@@ -58,6 +58,18 @@ def test_options_that_do_not_fit_are_refused(tmp_path, text, code):
 def test_an_engine_that_is_not_installed_is_named(engine):
     with user_error("dependency", "--executor"):
         open_executor(engine, find_package=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "engine", ["ray:127.0.0.1:1", "ray:127.0.0.1:99999", "ray:a..b:1", "ray:a:²", "slurm"]
+)
+def test_an_engine_that_does_not_answer_is_refused_before_a_command_begins(
+    engine, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sinfo
+    with user_error("network", "--executor"):
+        open_executor(engine, output=tmp_path / "out", find_package=installed)
+    assert not list(tmp_path.iterdir())
 
 
 def test_this_machine_has_no_options(tmp_path):

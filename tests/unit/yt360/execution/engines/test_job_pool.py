@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from helpers.errors import user_error
 
+from yt360.errors import UserError
 from yt360.execution.engines.job_pool import JobPool
 from yt360.execution.executor import MAX_LOSSES
 from yt360.execution.local import Crashed
@@ -100,6 +101,16 @@ def test_tasks_of_jobs_that_end_early_are_submitted_again_in_smaller_jobs(tmp_pa
     with opened(tmp_path, jobs, workers=1) as pool:
         assert dict(pool.run(abs, deque(range(-16, 0)))) == {n: -n for n in range(-16, 0)}
     assert jobs.sizes[:5] == [4, 4, 4, 4, 1]
+
+
+def test_jobs_that_are_not_taken_leave_no_folder(tmp_path):
+    class Refusing(InlineJobs):
+        def submit(self, batches):  # noqa: ARG002
+            raise UserError("no such account", code="system", key="--executor")
+
+    with user_error("system"), opened(tmp_path, Refusing()) as pool:
+        list(pool.run(abs, deque([1])))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_under_which_every_job_ends_stops_the_run_and_keeps_the_logs(tmp_path):

@@ -53,6 +53,26 @@ def test_commands_that_fail_are_no_answer(tmp_path):
     jobs.cancel()
 
 
+@pytest.mark.parametrize("partition", [None, "gpu", "gpu,cpu"])
+def test_partitions_that_slurm_has_are_accepted(tmp_path, partition):
+    SlurmExecutor(SlurmConfig(), partition, tmp_path, lambda _: "cpu\ngpu\n").require_answer()
+
+
+@pytest.mark.parametrize("partition", ["gpus", "cpu,gpus"])
+def test_a_partition_that_slurm_lacks_is_refused(tmp_path, partition):
+    with user_error("unknown-name", "--executor"):
+        SlurmExecutor(SlurmConfig(), partition, tmp_path, lambda _: "cpu\ngpu\n").require_answer()
+
+
+def test_a_slurm_that_does_not_answer_is_named_with_what_it_says(tmp_path):
+    def call(command):
+        raise subprocess.CalledProcessError(1, command, stderr="no\ncontroller")
+
+    with user_error("network", "--executor") as raised:
+        SlurmExecutor(SlurmConfig(), None, tmp_path, call).require_answer()
+    assert "no controller" in str(raised.value)
+
+
 def test_a_job_without_a_log_has_an_empty_one(tmp_path):
     folder = tmp_path / "run-1" / "jobs"
     folder.mkdir(parents=True)

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.errors import UserError
 from yt360.execution.local import Crashed
@@ -53,6 +54,31 @@ def crashing_pool(inline, crashes, exit_code=-signal.SIGSEGV):
                 yield task, Crashed(exit_code) if crashes(task) else function(task)
 
     return CrashingPool
+
+
+@pytest.mark.parametrize("when", ["__enter__", "run"])
+def test_a_build_whose_workers_are_refused_leaves_nothing(fake, media, tmp_path, when):
+    def refuse(*_):
+        raise UserError("no cluster answers", code="network", key="--executor")
+
+    pool = type("RefusedPool", (fake.pool,), {when: refuse})
+    with user_error("network", "--executor"):
+        fake.build(media, tmp_path / "new" / "again", make_pool=pool)
+    assert not (tmp_path / "new" / "again").exists()
+
+
+def test_workers_that_are_refused_after_a_result_leave_it(fake, media, dataset, tmp_path):
+    class RefusedPool(fake.pool):
+        def run(self, function, tasks):
+            task = tasks.popleft()
+            yield task, function(task)
+            raise UserError("no cluster answers", code="network", key="--executor")
+
+    with user_error("network", "--executor"):
+        fake.build(media, tmp_path / "again", make_pool=RefusedPool)
+    assert StagingFolder(tmp_path / "again").has_results()
+    fake.build(media, tmp_path / "again")
+    assert fake.all_keys(tmp_path / "again") == fake.all_keys(dataset)
 
 
 def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tmp_path):
