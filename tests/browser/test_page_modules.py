@@ -78,6 +78,16 @@ STEP = """async () => {
 }"""
 
 
+PATHS = """async () => {
+  const { paths } = await import("./static/clip/facts.js");
+  const at = (name, start_s, end_s) => ({ name, start_s, end_s });
+  const list = [
+    at("bird", 0, 0.5), at("bird", 0.5, 1), at("bird", 3, 4), at("bird", 0, 1), at("dog", 1, 2),
+    { name: "surf" }, { name: "surf" },
+  ];
+  return paths(list).map((path) => [path[0].name, path.length]);
+}"""
+
 HIDDEN_METER = """async () => {
   const { DirectionsMeter } = await import("./static/viewer/directions_meter.js");
   const meter = new DirectionsMeter();
@@ -97,3 +107,5 @@ def test_the_laws_of_the_pure_modules_hold(opened):
     verdicts = ["undecided", "kept", "disagreed", "rejected", "kept", 2, 2, None]
     assert page.evaluate(DECISIONS) == verdicts
     assert page.evaluate(STEP) == [None, {"yaw": 10}, None, {"t": 2}, {"playing": True}]
+    moving = [["bird", 2], ["bird", 1], ["bird", 1], ["dog", 1], ["surf", 1], ["surf", 1]]
+    assert page.evaluate(PATHS) == moving

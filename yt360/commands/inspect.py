@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ import click
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples, renamed_options
+from yt360.commands.inspect_catalog import inspect_videos, judge_again
+from yt360.commands.inspect_page import echo_page, open_page
 from yt360.commands.registry_options import EntryName, EntryOption, set_option
 from yt360.errors import BadItem, UserError
 from yt360.media.names import PROJECTIONS
@@ -21,13 +23,10 @@ from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
     from yt360.catalog import State
-    from yt360.quality.catalog_config import CatalogRunConfig
     from yt360.quality.inspect import Inspection
+    from yt360.quality.report.card import Card
     from yt360.quality.report.page import ReportPage
 
-
-CLAIMS_PER_WORKER = 4
-"""Videos that are claimed at a time for each worker on a cluster, which takes them as batches."""
 # Options for files only and for catalogs only.
 _FOR_FILES = ("as_json", "audio")
 _FOR_CATALOGS = (
@@ -152,31 +151,19 @@ def command(
             refuse(context, _FOR_DECODING, "has no effect on stored measurements")
             if dry_run:
                 refuse(context, ("report",), "does not go with --dry-run")
-            _rejudge(paths[0], settings, options["rejecting"], report, dry_run)
+            judge_again(paths[0], settings, options["rejecting"], report, dry_run)
             return
         refuse(context, ("dry_run",), "goes with --rejudge")
-        died = _inspect_catalog(paths[0], again, report, {**options, "settings": settings})
+        died = inspect_videos(paths[0], again, report, {**options, "settings": settings})
         context.exit(1 if died else 0)
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
     if audio is not None and (len(paths) > 1 or paths[0].is_dir()):
         raise UserError("--audio needs a single file", "conflict")
     stated = {name: options[name] for name in ("audio_layout", "projection")}
-    with _page(report, paths, settings) as page:
+    with open_page(report, paths, settings) as page:
         failures = _inspect_files(paths, audio, page, as_json, settings, stated)
+    echo_page(page, err=as_json)
     context.exit(2 if failures else 0)
-
-
-def _page(
-    path: Path | None, inputs: tuple[Path, ...], settings: dict[str, str]
-) -> AbstractContextManager[ReportPage | None]:
-    """Return the page to write, or a context without one."""
-    if path is None:
-        return nullcontext()
-    from yt360.quality.configs import configure_checks
-    from yt360.quality.report.page import ReportPage
-
-    title = f"Inspection of {inputs[0]}" + (f" and {len(inputs) - 1} more" if inputs[1:] else "")
-    return ReportPage(path, title, tuple(configure_checks(settings)))
 
 
 def _files_in(paths: tuple[Path, ...]) -> tuple[list[Path], dict[str, BadItem]]:
@@ -214,27 +201,30 @@ def _inspect_files(
     files, left_out = _files_in(paths)
     _add_failures(page, left_out)
     found: list[dict[str, Any]] = []
-    failures = 0
+    counts: Counter[str] = Counter()
     with IsolatedProcess(make_pool) as isolated:
         for path in files:
             try:
-                values, lines, card = isolated.call(
+                inspected: _InspectedFile = isolated.call(
                     path.name, _inspect, path, audio, page is not None, settings, **stated
                 )
             except BadItem as error:
-                failures += 1
+                counts["unreadable"] += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
                 echo(f"error: {path}: {error}", err=True)
                 _add_failures(page, {str(path): error})
                 continue
-            found.append(values)
-            if page is not None:
-                page.add(card)
+            counts["accepted" if inspected.accepted else "rejected"] += 1
+            found.append(inspected.values)
+            if page is not None and inspected.card is not None:
+                page.add(inspected.card)
             if not as_json:
-                echo(*lines)
+                echo(*inspected.lines)
     if as_json:
         echo_json(found)
-    return failures
+    elif len(files) > 1:
+        echo(f"{len(files)} recordings: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    return counts["unreadable"]
 
 
 def _add_failures(page: ReportPage | None, failures: dict[str, BadItem]) -> None:
@@ -246,6 +236,16 @@ def _add_failures(page: ReportPage | None, failures: dict[str, BadItem]) -> None
         page.add(draw_failure(path, error))
 
 
+@dataclass(frozen=True)
+class _InspectedFile:
+    """The result of a file: as JSON values, as lines, and as a card of the page."""
+
+    accepted: bool
+    values: dict[str, Any]
+    lines: tuple[str, ...]
+    card: Card | None
+
+
 def _inspect(
     path: Path,
     audio: Path | None,
@@ -253,8 +253,8 @@ def _inspect(
     settings: dict[str, str],
     audio_layout: str | None,
     projection: str,
-) -> tuple[dict[str, Any], list[str], Any]:
-    """Inspect a file; return the result as JSON values, as lines, and as a card of the page."""
+) -> _InspectedFile:
+    """Inspect a file, in a process of its own."""
     from yt360.quality.configs import configure_checks, rejecting_by_default
     from yt360.quality.decision import decide
     from yt360.quality.inspect import InspectOptions, inspect_file
@@ -267,16 +267,17 @@ def _inspect(
         from yt360.quality.report.card import draw_card
 
         card = draw_card(str(path), inspection, rejecting_by_default(checks), inspection.parts)
-    decision = decide(inspection).describe()
+    decision = decide(inspection)
     values = {
         "path": str(path),
         "audio_layout": inspection.layout,
         "audio_choice": "; ".join(inspection.audio_choices),
         "doubts": [asdict(warning) for warning in inspection.warnings],
-        "decision": decision,
+        "decision": decision.describe(),
         "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
     }
-    return values, list(_lines(path, inspection, decision)), card
+    lines = tuple(_lines(path, inspection, decision.describe()))
+    return _InspectedFile(not decision.against, values, lines, card)
 
 
 def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
@@ -291,83 +292,3 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"
         yield f"  {verdict.name:16} {answer}  {verdict.reason}: {verdict.detail}"
-
-
-def _inspect_catalog(
-    path: Path, again: tuple[State, ...], report_path: Path | None, options: dict[str, Any]
-) -> int:
-    """Inspect a catalog; return how many processes died or were stopped."""
-    from yt360.catalog import Catalog
-    from yt360.devices import usable_cores
-    from yt360.execution.engines.choice import open_executor
-    from yt360.execution.executor import LocalExecutor, workers_of
-    from yt360.quality.catalog_config import CatalogRunConfig
-    from yt360.quality.catalog_run import inspect_again, inspect_catalog
-    from yt360.terminal.progress import Progress
-
-    engine = open_executor(options.pop("executor"), options.pop("executor_config"), path)
-    is_here = isinstance(engine, LocalExecutor)
-    options["workers"] = workers_of(engine, options["workers"], 1)
-    config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or None})
-    for check in config.checks.values():
-        check.build()  # loads the tagger and the like before anything is changed
-    page = _page(report_path, (path,), config.settings)
-    with Catalog(path) as catalog:
-        for state in dict.fromkeys(again):
-            echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
-        waiting = catalog.claims.waiting("inspect")
-    with Progress("inspecting", waiting, "videos") as progress:
-        report = inspect_catalog(
-            path,
-            config,
-            lambda _: progress.advance(),
-            progress.note,
-            engine.pool,
-            claims_per_worker=1 if is_here else CLAIMS_PER_WORKER,
-        )
-    echo(*report.lines())
-    # The page is drawn on this machine.
-    _draw_catalog(path, page, config if is_here else replace(config, workers=usable_cores()))
-    if not report.counts and not report.crashes and report_path is None:
-        echo(
-            f"{path} has no downloaded video to inspect; run `yt360 download {path}`, "
-            "or inspect videos again with --again"
-        )
-    if report.crashes:
-        echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
-    return report.crashes
-
-
-def _draw_catalog(
-    path: Path, page: AbstractContextManager[ReportPage | None], config: CatalogRunConfig
-) -> None:
-    """Write the page of a catalog."""
-    from yt360.quality.report.catalog_report import report_catalog
-    from yt360.terminal.progress import Progress
-
-    with page as opened, Progress("drawing", None, "videos") as progress:
-        if opened is not None:
-            report_catalog(path, opened, config, progress.advance)
-    if opened is not None and not opened.counts:
-        echo(f"no page is written: {path} has no inspected video")
-
-
-def _rejudge(
-    path: Path,
-    settings: dict[str, str],
-    rejecting: tuple[str, ...],
-    report_path: Path | None,
-    dry_run: bool,
-) -> None:
-    """Judge the inspected videos of a catalog again."""
-    from yt360.catalog import Catalog
-    from yt360.quality.catalog_config import CatalogRunConfig
-    from yt360.quality.rejudge import rejudge_catalog
-    from yt360.terminal.progress import Progress
-
-    config = CatalogRunConfig(settings=settings, rejecting=rejecting or None)
-    page = _page(report_path, (path,), settings)
-    with Catalog(path) as catalog, Progress("judging", None, "videos") as progress:
-        report = rejudge_catalog(catalog, config, progress.advance, dry_run=dry_run)
-    echo(*report.lines())
-    _draw_catalog(path, page, config)

@@ -237,12 +237,15 @@ class DatasetSource:
 
 
 def verdicts_of_facts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the measurements and warnings in a clip's ``.json``, as ``clip.json`` lists them."""
+    """Return the measurements and warnings in a clip's ``.json``, as ``clip.json`` lists them.
+
+    The level is left out: it is a column of the list.
+    """
     quality = metadata.get("quality")
     verdicts = [
         {"name": name, "value": value, "unit": unit_of(name), "text": ""}
         for name, value in (quality.items() if isinstance(quality, dict) else ())
-        if _is_number(value)
+        if _is_number(value) and name != "level_dbfs"
     ]
     doubts: Any = metadata
     for part in ("conversion", "sound", "doubts"):

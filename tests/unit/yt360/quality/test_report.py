@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -136,6 +137,21 @@ def test_audio_alone_and_a_flat_film_have_cards(recordings: Path, tmp_path: Path
     files = [str(recordings / "fuma.wav"), str(recordings / "good.mkv"), "--projection", "eac"]
     assert CliRunner().invoke(command, [*files, "--report", str(out)]).exit_code == 0
     assert sorted(name for name, _ in read(out).cards) == ["fuma.wav", "good.mkv"]
+
+
+def test_the_last_lines_count_the_recordings_and_name_the_page(
+    recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    files = [str(recordings / f"{name}.mkv") for name in ("good", "photo")]
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no film")
+    result = CliRunner().invoke(command, [*files, str(broken), "--report", str(out)])
+    counted, page = result.stdout.splitlines()[-2:]
+    assert counted.partition(": ")[2].split(", ") == ["1 accepted", "1 rejected", "1 unreadable"]
+    assert page.startswith(f"{out}: ")
+    printed = CliRunner().invoke(command, [files[0], "--json", "--report", str(out)])
+    assert len(json.loads(printed.stdout)) == 1
 
 
 def card(name: str, value: float) -> Card:

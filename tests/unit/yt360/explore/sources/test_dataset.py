@@ -135,10 +135,10 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
 def test_warnings_and_measurements_of_any_form_are_listed():
     doubts = [{"code": "w-gain", "detail": "W is low"}, "an old warning", {}, None]
     facts = {
-        "quality": {"level_dbfs": -20.5, "text": "no", "flag": True},
+        "quality": {"level_dbfs": -20.5, "echo_s": 0.5, "text": "no", "flag": True},
         "conversion": {"sound": {"doubts": doubts}},
     }
     names = [verdict["name"] for verdict in verdicts_of_facts(facts)]
-    assert names == ["level_dbfs", "w-gain", "doubt", "doubt", "doubt"]
+    assert names == ["echo_s", "w-gain", "doubt", "doubt", "doubt"]
     for strange in ({}, {"quality": []}, {"conversion": {"sound": 3}}):
         assert verdicts_of_facts(strange) == []

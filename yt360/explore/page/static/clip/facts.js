@@ -28,12 +28,34 @@ function verdicts({ verdicts: list }, seek) {
       text ? make("span", { class: "text", text }) : null))));
 }
 
+/** Consecutive directions of a source less than this apart in time are one path. */
+const GAP_S = 0.01;
+
+/** Group the directions of `clip.json` to paths, `[[first, ..., last], ...]`: one for each time that a source is there without a break. */
+export function paths(list) {
+  const found = [];
+  for (const each of list) {
+    const path = found.at(-1);
+    const last = path?.at(-1);
+    if (last && last.name === each.name && Math.abs(last.end_s - each.start_s) < GAP_S) path.push(each);
+    else found.push([each]);
+  }
+  return found;
+}
+
 function directions({ directions: list }, seek, look) {
   if (!Array.isArray(list) || !list.length) return null;
-  return section("Directions", make("ul", { class: "directions" }, ...list.map(({ name, azimuth_deg, elevation_deg, start_s }) =>
-    make("li", {}, make("button", { type: "button", class: "quiet", title: "Look there", on: { click: () => { look(azimuth_deg, elevation_deg); if (Number.isFinite(start_s)) seek(start_s); } } },
-      make("span", { class: "what", text: name }),
-      make("span", { class: "number", text: `${quantity(Math.round(azimuth_deg), "°")} · ${quantity(Math.round(elevation_deg), "°")}` }))))));
+  return section("Directions", make("ul", { class: "directions" }, ...paths(list).map((path) => {
+    const { name, azimuth_deg, elevation_deg, start_s } = path[0];
+    const ends = path.length > 1 ? [path[0], path.at(-1)] : [path[0]];
+    return make("li", {}, make("button", { type: "button", class: "quiet", title: "Azimuth · elevation, at the start → at the end. Click to look there", on: { click: () => { look(azimuth_deg, elevation_deg); if (Number.isFinite(start_s)) seek(start_s); } } },
+      make("span", { class: "what", text: start_s > 0 ? `${name}, from ${clock(start_s)}` : name }),
+      make("span", { class: "number", text: ends.map(place).join(" → ") })));
+  })));
+}
+
+function place({ azimuth_deg, elevation_deg }) {
+  return `${quantity(Math.round(azimuth_deg), "°")} · ${quantity(Math.round(elevation_deg), "°")}`;
 }
 
 /** Columns that are told elsewhere on the page. */
