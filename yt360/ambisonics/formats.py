@@ -56,8 +56,11 @@ def to_ambix(stored: NDArray[np.floating], stored_format: AmbisonicFormat) -> ND
             "channel-count",
             f"{stored_format.name} needs {needed} channels; the audio has {stored.shape[-2]}",
         )
-    gains = np.array(stored_format.gains, stored.dtype)
-    return stored[..., list(stored_format.channels), :] * gains[:, None]
+    ambix = stored[..., list(stored_format.channels), :]  # a copy
+    for channel, gain in enumerate(stored_format.gains):
+        if gain != 1:
+            ambix[..., channel, :] *= ambix.dtype.type(gain)
+    return ambix
 
 
 def higher_order(order: int, base: AmbisonicFormat = AMBIX) -> AmbisonicFormat:

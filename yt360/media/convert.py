@@ -133,14 +133,15 @@ def to_int16(ambix: Samples) -> tuple[np.ndarray, dict[str, float]]:
         int16 (4, S), and ``w_level_dbfs`` and ``peak_dbfs`` of the input and the applied
         ``gain_db``.
     """
-    peak = float(np.abs(ambix).max(initial=0.0))
+    peak = float(max(ambix.max(initial=0.0), -ambix.min(initial=0.0)))
     gain = min(1.0, _FULL_SCALE / peak) if peak > 0 else 1.0
     facts = {
         "w_level_dbfs": _decibels(float(np.mean(np.square(ambix[0], dtype=np.float64)))),
         "peak_dbfs": _decibels(peak**2),
         "gain_db": round(20 * math.log10(gain), 2),
     }
-    return np.round(ambix * np.float32(gain) * np.float32(32768)).astype(np.int16), facts
+    scaled = ambix * np.float32(32768 * np.float32(gain))
+    return np.rint(scaled, out=scaled).astype(np.int16), facts
 
 
 def _decibels(power: float) -> float:

@@ -84,20 +84,23 @@ class FieldAnalyzer:
     def _measure(self, audio: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
         """Return covariances (T, bands, 4, 4) and widths (T, bands) of the tiles of (4, S)."""
         halves = audio.reshape(4, -1, self.hop)
-        blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window
+        blocks = np.empty((4, halves.shape[1] - 1, 2 * self.hop), np.float32)
+        np.multiply(halves[:, :-1], self._window[: self.hop], out=blocks[..., : self.hop])
+        np.multiply(halves[:, 1:], self._window[self.hop :], out=blocks[..., self.hop :])
         spectrum = rfft(blocks.reshape(4, -1, BLOCKS_PER_TILE, 2 * self.hop)).swapaxes(0, 1)
         tiles = len(spectrum)
         covariance = np.zeros((tiles, NUM_BANDS, 4, 4), dtype=np.complex64)
         width = np.ones((tiles, NUM_BANDS), dtype=np.float32)
+        used = spectrum[..., : self._bands[-1]]
+        power = np.sum(used.real**2 + used.imag**2, axis=(1, 2))  # (T, bins)
         for band, (first, last) in enumerate(pairwise(self._bands)):
             if first == last:
                 continue
-            values = spectrum[..., first:last]  # (T, 4, blocks, bins)
-            power = np.sum(values.real**2 + values.imag**2, axis=(1, 2))
-            flat = values.reshape(tiles, 4, -1)
-            covariance[:, band] = flat @ flat.conj().swapaxes(1, 2) / BLOCKS_PER_TILE
-            least = np.float32(1e-30)
-            width[:, band] = power.sum(axis=1) ** 2 / np.maximum(np.sum(power**2, axis=1), least)
+            values = spectrum[..., first:last].reshape(tiles, 4, -1)  # (T, 4, blocks x bins)
+            covariance[:, band] = values @ values.conj().swapaxes(1, 2) / BLOCKS_PER_TILE
+            of_band, least = power[:, first:last], np.float32(1e-30)
+            squares = np.maximum(np.sum(of_band**2, axis=1), least)
+            width[:, band] = of_band.sum(axis=1) ** 2 / squares
         return covariance, width
 
 
