@@ -8,6 +8,7 @@ import click
 
 from avsa.commands.options import device_option
 from yt360.commands.group import examples
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
 
@@ -67,10 +68,11 @@ def command(
     [-1, 1], says how well video and audio match. The metadata "avsa" of the file names the weights,
     the recipe, the dataset and the views.
     """
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.evals.features import EmbedConfig, embed_dataset
-    from avsa.hub.load import load
-    from yt360.buckets.output_file import written_file
+    with uncollected_imports():
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.evals.features import EmbedConfig, embed_dataset
+        from avsa.hub.load import load
+        from yt360.buckets.output_file import written_file
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     with written_file(out) as path:

@@ -10,6 +10,7 @@ from avsa.commands.options import set_option
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples
 from yt360.errors import UserError
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
 
@@ -56,9 +57,10 @@ def command(
     views; and for each view, in the same colour, the middle frame of the crop and the log-mels of
     W, Y, Z and X in the frame of the view. Dashed lines mark the time of the video.
     """
-    from avsa.config.recipe import load_config
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.views.preview import save_preview, save_run_preview
+    with uncollected_imports():
+        from avsa.config.recipe import load_config
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.views.preview import save_preview, save_run_preview
 
     if run is not None:
         refuse(

@@ -6,6 +6,7 @@ import click
 
 from avsa.commands.options import set_option
 from yt360.commands.group import examples
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
 
@@ -39,10 +40,11 @@ def command(dataset: str, recipe: str, overrides: tuple[str, ...], samples: int,
     Of a dataset in a bucket, the shards with one of the clips are fetched into the cache, and the
     file is written to the bucket. That of a dataset on a web server stays in the cache.
     """
-    from avsa.config.recipe import load_config
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.data.remote.publishing import publish
-    from avsa.views.audio_statistics import load_statistics, measure_statistics, save_statistics
+    with uncollected_imports():
+        from avsa.config.recipe import load_config
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.data.remote.publishing import publish
+        from avsa.views.audio_statistics import load_statistics, measure_statistics, save_statistics
 
     audio = load_config(recipe, overrides).audio
     folder = dataset_folder(dataset)

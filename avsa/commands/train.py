@@ -10,6 +10,7 @@ from avsa.commands.options import device_option, set_option
 from yt360.buckets.address import as_bucket_url
 from yt360.commands.group import examples
 from yt360.errors import UserError
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
 
@@ -140,12 +141,13 @@ def command(
             "conflict",
             "--ranks" if ranks is not None else "--views-per-s",
         )
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.hub.run_copy import opened_run
-    from avsa.tracking.trackers import parse_track
-    from avsa.training.distributed import joined_world
-    from avsa.training.loop import train
-    from avsa.training.request import resolve_request
+    with uncollected_imports():
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.hub.run_copy import opened_run
+        from avsa.tracking.trackers import parse_track
+        from avsa.training.distributed import joined_world
+        from avsa.training.loop import train
+        from avsa.training.request import resolve_request
 
     trackers = parse_track(track or "tensorboard")
     with joined_world(device) as world, opened_run(out, resume, world) as (folder, copy):

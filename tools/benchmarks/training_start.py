@@ -15,13 +15,16 @@ from typing import NoReturn
 from unittest.mock import patch
 
 from avsa import cli
+from yt360.execution.collection import uncollected_imports
 from yt360.execution.freed_memory import keep_freed_memory
 
 
 def main() -> None:
     """Start training with the arguments of this program."""
-    keep_freed_memory(os.environ)  # before Arrow is imported, as the command does it
-    from avsa.training import loop
+    # As the command does it: memory before Arrow is imported, and imports without collections.
+    keep_freed_memory(os.environ)
+    with uncollected_imports():
+        from avsa.training import loop
 
     sys.argv = ["avsa", "train", *sys.argv[1:]]
     with patch.object(loop, "train_stage", first_batch):

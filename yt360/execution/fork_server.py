@@ -10,7 +10,6 @@ returns none if this process has threads. Linux only.
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -146,10 +145,9 @@ def _serve(
             requests.send(b"%d" % os.waitstatus_to_exitcode(status))
             continue
         if not has_imported:
-            with uncollected_imports():
+            with uncollected_imports():  # a collection in a worker would copy the pages of modules
                 for module in modules:
                     import_module(module)
-            gc.freeze()  # a collection in a worker would copy the pages of all objects
             has_imported = True
         server = os.getpid()
         pid = os.fork()

@@ -16,6 +16,7 @@ from avsa.commands.evals.common import (
 )
 from yt360.commands.group import examples
 from yt360.commands.registry_options import set_option
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ def command(
     an internal error. --executor and --workers hold for what is computed clip by clip: features of
     frozen encoders, and the maps of localization.
     """
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.evals.all import Failure, evaluate_all, leave_out, plan
-    from avsa.evals.base import Offer, describe_dataset
-    from avsa.evals.subject import open_subject
-    from avsa.evals.workers.pool import choose_workers
-    from avsa.training.distributed import joined_world
+    with uncollected_imports():
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.evals.all import Failure, evaluate_all, leave_out, plan
+        from avsa.evals.base import Offer, describe_dataset
+        from avsa.evals.subject import open_subject
+        from avsa.evals.workers.pool import choose_workers
+        from avsa.training.distributed import joined_world
 
     with joined_world(device) as world:
 

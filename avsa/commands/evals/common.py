@@ -12,6 +12,7 @@ from avsa.commands.options import device_option
 from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.registry_options import set_option
 from yt360.errors import UserError
+from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 from yt360.terminal.text import table
 
@@ -151,12 +152,13 @@ def carry_out(
     Raises:
         UserError: An option is unknown or given twice, or the evaluation fails.
     """
-    from avsa.data.remote.mirror import dataset_folder
-    from avsa.evals.config_options import configure
-    from avsa.evals.run import evaluate
-    from avsa.evals.subject import open_subject
-    from avsa.evals.workers.pool import choose_workers
-    from avsa.training.distributed import joined_world
+    with uncollected_imports():
+        from avsa.data.remote.mirror import dataset_folder
+        from avsa.evals.config_options import configure
+        from avsa.evals.run import evaluate
+        from avsa.evals.subject import open_subject
+        from avsa.evals.workers.pool import choose_workers
+        from avsa.training.distributed import joined_world
 
     given = {key: value for key, value in {**options, "seed": seed}.items() if value is not None}
     config = configure(kind, given, settings)
