@@ -24,7 +24,7 @@ COMMANDS = {
     "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
     "import-checkpoint": ("avsa.commands.import_checkpoint", "Import the paper's weights."),
     "push": ("avsa.commands.push", "Push a model to a hub, with a card of its evaluations."),
-    "export": ("avsa.commands.export", "Write a model as safetensors with a model card."),
+    "export": ("avsa.commands.export", "Write a model as safetensors or as ONNX."),
 }
 
 

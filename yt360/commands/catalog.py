@@ -11,6 +11,7 @@ import click
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import StrictGroup, examples
 from yt360.errors import UserError
+from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
 from yt360.terminal.text import table
 
@@ -27,7 +28,7 @@ def command() -> None:
     "yt360 catalog show my.catalog kqAZkf5Odyw",
     "yt360 catalog show my.catalog -- -oytwMeyR74",
 )
-@command.command("show")
+@command.command("show", short_help="Summarize a catalog, or report on one video.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("video_id", required=False)
 def show(path: Path, video_id: str | None) -> None:
@@ -46,7 +47,7 @@ def show(path: Path, video_id: str | None) -> None:
     "yt360 catalog query my.catalog --channel UC... --format csv --limit 0",
     'yt360 catalog query my.catalog --sql "SELECT license, count(*) FROM videos GROUP BY license"',
 )
-@command.command("query")
+@command.command("query", short_help="Print videos, or the rows of an SQL query.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.option("--state", help="Only videos in this state.")
 @click.option("--reason", help="Only videos with this reason.")
@@ -116,7 +117,7 @@ class _ExportFormat(click.Choice[str]):
     "yt360 catalog export my.catalog clips.parquet --table clips",
     "yt360 catalog export my.catalog lists/ --format yt360-lists",
 )
-@command.command("export")
+@command.command("export", short_help="Export a table, or the lists of YT-360.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("out", type=Path)
 @click.option("--table", default="videos", show_default=True, help="Table to export.")
@@ -148,13 +149,12 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
 
 
 @examples("yt360 catalog split my.catalog", "yt360 catalog split my.catalog --by video")
-@command.command("split")
+@command.command("split", short_help="Assign splits to accepted videos.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.option(
     "--test-fraction",
-    default=1000 / 5506,
-    show_default="0.18, as in YT-360",
-    help="Expected fraction of test videos, 0 to 1.",
+    default=PAPER_TEST_FRACTION,
+    help="Expected fraction of test videos, 0 to 1.  [default: 0.1816, as in YT-360]",
 )
 @click.option(
     "--by",
@@ -184,7 +184,7 @@ def split(path: Path, test_fraction: float, by: Any) -> None:
     "yt360 catalog drop my.catalog kqAZkf5Odyw --reason withdrawn --delete-media",
     "yt360 catalog drop my.catalog -- -oytwMeyR74",
 )
-@command.command("drop")
+@command.command("drop", short_help="Reject videos for good.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("video_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", default="withdrawn", show_default=True, help="Reason to record.")
@@ -208,7 +208,7 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
 
 
 @examples("yt360 catalog check my.catalog")
-@command.command("check")
+@command.command("check", short_help="Read all of a catalog and list its faults.")
 @click.argument("path", metavar="CATALOG", type=Path)
 def check(path: Path) -> None:
     """Read all of a catalog and list its faults.
@@ -229,7 +229,7 @@ def check(path: Path) -> None:
 
 
 @examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")
-@command.command("media")
+@command.command("media", short_help="Print or set the media folder.")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("folder", metavar="[FOLDER|URL]", required=False, type=Path)
 def media(path: Path, folder: Path | None) -> None:

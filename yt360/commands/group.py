@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from yt360.errors import UserError
+from yt360.errors import UserError, did_you_mean
 from yt360.plugins import load_plugins
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 class StrictGroup(click.Group):
-    """A group whose commands refuse an option that is given twice.
+    """A group that suggests names of commands, and whose commands refuse an option given twice.
 
     click would use the last value silently: ``--data A --data B`` would train on B.
     """
@@ -26,7 +26,17 @@ class StrictGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command and its arguments; refuse options that are given twice."""
+        """Return the command and its arguments; refuse options that are given twice.
+
+        Raises:
+            UserError: There is no such command (``unknown-name``), or an option that takes one
+                value is given twice (``conflict``).
+        """
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            known = did_you_mean(args[0], self.list_commands(ctx))
+            raise UserError(
+                f"{ctx.command_path} has no command {args[0]!r}{known}", "unknown-name", args[0]
+            )
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             if not any(parameter.name == "plugin" for parameter in command.params):

@@ -20,6 +20,7 @@ from yt360.errors import BadItem, UserError
 from yt360.media.names import PROJECTIONS
 from yt360.quality.checks import CHECKS
 from yt360.terminal.output import echo, echo_json
+from yt360.terminal.text import counted
 
 if TYPE_CHECKING:
     from yt360.catalog import State
@@ -223,7 +224,8 @@ def _inspect_files(
     if as_json:
         echo_json(found)
     elif len(files) > 1:
-        echo(f"{len(files)} recordings: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+        states = ", ".join(f"{number} {state}" for state, number in counts.items())
+        echo(f"{counted(len(files), 'recording')}: {states}")
     return counts["unreadable"]
 
 

@@ -63,6 +63,11 @@ def markdown_code(text: object) -> str:
     return f"{fence}{shown}{fence}" if len(fence) == 1 else f"{fence} {shown} {fence}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 shard", "2 shards"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def columns(text: str) -> int:
     """Return the width of a printable text in columns of a terminal.
 

@@ -18,6 +18,7 @@ from yt360.commands.crawl.options import (
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples
 from yt360.terminal.output import echo
+from yt360.terminal.text import counted
 
 if TYPE_CHECKING:
     from yt360.catalog import Catalog
@@ -147,9 +148,12 @@ def _expand(catalog: Catalog, min_hits: int) -> None:
 def _print(report: SearchReport, catalog: Catalog) -> None:
     from yt360.catalog.reports.summary import summarize
 
-    echo(f"read {report.pages} pages: {report.seen} videos, {report.new} new")
+    pages, seen = counted(report.pages, "page"), counted(report.seen, "video")
+    echo(f"read {pages}: {seen}, {report.new} new")
     for reason, count in sorted(report.failed.items()):
-        echo(f"  {count} searches failed: {reason}")
+        echo(f"  searches that failed ({reason}): {count}")
+    if report.failed:
+        echo("  `yt360 search --no-queries --retry --out CATALOG` tries them again")
     if report.stopped:
         echo(f"stopped early: {report.stopped}")
     echo(f"the catalog has {summarize(catalog).videos} videos")

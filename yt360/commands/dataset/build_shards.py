@@ -22,7 +22,7 @@ from yt360.execution.collection import uncollected_imports
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
-from yt360.terminal.text import printable
+from yt360.terminal.text import counted, printable
 
 if TYPE_CHECKING:
     from yt360.execution.local import Pool
@@ -68,8 +68,7 @@ MAX_LINES = 20
 @click.option(
     "--test-fraction",
     default=PAPER_TEST_FRACTION,
-    show_default="0.1816 as in YT-360",
-    help="Expected fraction of groups in the test split, 0 to 1.",
+    help="Expected fraction of groups in the test split, 0 to 1.  [default: 0.1816, as in YT-360]",
 )
 @click.option(
     "--test",
@@ -298,12 +297,13 @@ def _print_report(report: BuildReport, out: str, videos: int, ignored: int) -> N
     if len(report.notes) > MAX_LINES:
         echo(f"note: {len(report.notes) - MAX_LINES} more notes")
     if ignored:
-        echo(f"ignored {ignored} files that are neither audio nor video")
-    echo(f"{videos} videos read; {report.new_clips} new clips")
+        echo(f"ignored what is neither audio nor video: {counted(ignored, 'file')}")
+    echo(f"{counted(videos, 'video')} read; {counted(report.new_clips, 'new clip')}")
     for split, content in report.info.splits.items():
         echo(
-            f"{out}/{split}: {content.clips} clips of {content.videos} videos, "
-            f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
+            f"{out}/{split}: {counted(content.clips, 'clip')} of "
+            f"{counted(content.videos, 'video')}, {content.duration_s / 3600:.2f} h, "
+            f"{counted(len(content.shards), 'shard')}"
         )
     info = report.info
     echo(f"{out}: {info.covered_s:.1f} s with video and audio: {_balance(info)}")
@@ -312,7 +312,7 @@ def _print_report(report: BuildReport, out: str, videos: int, ignored: int) -> N
 def _balance(info: DatasetInfo) -> str:
     words = [f"{info.clips_s:.1f} s in clips", f"{info.lost_s:.1f} s left out"]
     unknown = sum(item.lost_s is None for item in info.rejected)
-    return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")
+    return ", ".join(words) + (f"; {counted(unknown, 'file')} of unknown length" if unknown else "")
 
 
 def _print_corrections(report: BuildReport) -> None:
@@ -321,7 +321,8 @@ def _print_corrections(report: BuildReport) -> None:
         echo(f"corrected: {file.name}: {file.correction.describe()}")
     if report.corrected:
         clips = sum(file.clips for file in report.corrected)
-        echo(f"field gain corrected in {len(report.corrected)} files, {clips} clips")
+        files = counted(len(report.corrected), "file")
+        echo(f"field gain corrected in {files}, {counted(clips, 'clip')}")
 
 
 def _print_layout_warnings(report: BuildReport) -> None:

@@ -10,6 +10,7 @@ import click
 from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples
 from yt360.terminal.output import echo
+from yt360.terminal.text import counted
 
 
 @examples("yt360 check DATASET", "yt360 check DATASET --quick --workers 4")
@@ -44,7 +45,8 @@ def command(
         faults += 1
     info = DatasetInfo.load(dataset)
     shards = sum(len(split.shards) for split in info.splits.values())
+    checked = f"{counted(info.num_clips, 'clip')}, {counted(shards, 'shard')}"
     if faults:
-        echo(f"{faults} faults in {info.num_clips} clips, {shards} shards")
+        echo(f"{counted(faults, 'fault')} in {checked}")
         sys.exit(1)
-    echo(f"{dataset}: no faults in {info.num_clips} clips, {shards} shards")
+    echo(f"{dataset}: no faults in {checked}")

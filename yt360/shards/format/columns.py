@@ -51,6 +51,12 @@ class _View(Sequence[T]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        """Return the first values and the number of all."""
+        first = ", ".join(map(repr, self[:3]))
+        more = ", ..." if len(self) > 3 else ""
+        return f"<{type(self).__name__} of {len(self)}: [{first}{more}]>"
+
     def _value(self, clip: int) -> T:
         return self._values(clip, clip + 1)[0]
 

@@ -295,3 +295,10 @@ def test_unknown_command_is_refused():
 def test_nearest_name_is_offered_else_all_names():
     assert did_you_mean("bacth_size", ["batch_size", "epochs"]) == "; did you mean 'batch_size'?"
     assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b"
+
+
+@pytest.mark.parametrize("words", [["serch"], ["catalog", "shwo"]])
+def test_an_unknown_command_is_refused(words):
+    with user_error("unknown-name", key=words[-1]):
+        yt360.cli.cli.main(words, standalone_mode=False)
+    assert yt360.cli.cli.main(["--version"], standalone_mode=False) == 0

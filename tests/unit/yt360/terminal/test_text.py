@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from yt360.terminal.text import (
     columns,
+    counted,
     json_text,
     markdown_code,
     plot_text,
@@ -105,3 +106,7 @@ def test_markdown_code_holds_text_whatever_it_is(text):
     fence = re.match("`+", code)[0]
     assert code.endswith(fence) and fence not in code[len(fence) : -len(fence)]
     assert code[len(fence) : -len(fence)].strip(" ") == printable(text)
+
+
+def test_one_thing_is_singular():
+    assert [counted(number, "clip") for number in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]

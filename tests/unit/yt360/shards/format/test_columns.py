@@ -69,6 +69,8 @@ def test_keys_that_are_computed_on_demand_are_the_stored_ones(chunks, monkeypatc
     assert keys.select(np.array([59, 3], np.int32)).to_pylist() == [expected[59], expected[3]]
     assert keys.index("v1-99999") == 4 and "v20-00000" not in keys
     assert keys.count_distinct() == len(keys) == 60
+    shown = repr(keys)
+    assert repr(expected[2]) in shown and "60" in shown and repr(expected[3]) not in shown
     assert np.asarray(keys).tolist() == pa.array(keys, pa.string()).to_pylist() == expected
 
 
