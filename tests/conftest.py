@@ -74,6 +74,14 @@ def forked_workers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_plugins() -> Iterator[None]:
+    """Forget the test modules that registered an entry: each new worker would import them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("yt360.plugins._plugins", {})
+        yield
+
+
 @pytest.fixture
 def spawned_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the workers of pools as programs do: each is a new interpreter."""
