@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.case import Case, Limit, Ratio
@@ -22,9 +23,9 @@ TARGETS = {"1080p": 1.1, "4K": 1.05}
 LENGTH_S, SHORT_S = 60, 30
 FURTHER_S = 60
 """What a longer source has more: its cost is without that of starting processes."""
-GROWTH = (1, 4, 16)
+GROWTH = (1, 4, 16, 64)
 """Lengths of a source, in units of `UNIT_S`."""
-UNIT_S = 40
+UNIT_S = 20
 # As `yt360.clip_codec.video_encoder` encodes, in literal options.
 ENCODER = (
     "-c:v", "libx264", "-preset", FORM.preset, "-tune", "fastdecode", "-crf", str(FORM.crf),
@@ -144,11 +145,13 @@ def growth_case(material: Material) -> Case:
         return 1e3 * _build(sources[length]).cpu_s / (length * unit_s)
 
     names = {length: f"source of {length * unit_s} s" for length in lengths}
-    first, *others = lengths
     return Case(
         "build-shards, CPU time of a second of the source",
         {names[length]: partial(ms_of_second, length) for length in lengths},
-        [Ratio(names[other], names[first], at_most=1.1) for other in others],
+        [
+            Ratio(names[longer], names[shorter], at_most=1.1)
+            for shorter, longer in pairwise(lengths)
+        ],
         meter=result,
         runs=1,
         inputs=1,
