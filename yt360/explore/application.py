@@ -20,10 +20,6 @@ from yt360.explore.export import export_site
 from yt360.explore.layers.clip_layers import ClipLayers
 from yt360.explore.layers.model_lock import ModelLock
 from yt360.explore.layers.scores import Scores
-from yt360.explore.review.bucket_log import BucketLog
-from yt360.explore.review.catalog_store import CatalogStore
-from yt360.explore.review.log import ReviewLog
-from yt360.explore.review.service import ReviewService
 from yt360.explore.security import access_for
 from yt360.explore.server import PAGE, create_app
 from yt360.explore.serving import has_browser, link_to, listen, open_browser, run_server
@@ -33,6 +29,10 @@ from yt360.explore.sources.present_classes import BUDGET_S
 from yt360.explore.sources.source import Source
 from yt360.explore.thumbnails import warm_up
 from yt360.media.names import AUDIO_LAYOUTS
+from yt360.review.bucket_log import BucketLog
+from yt360.review.catalog_store import CatalogStore
+from yt360.review.log import ReviewLog
+from yt360.review.service import ReviewService
 from yt360.terminal.output import echo
 from yt360.terminal.progress import Progress
 

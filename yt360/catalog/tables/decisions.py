@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 from yt360.catalog.database import Table
 from yt360.errors import UserError
-from yt360.explore.review.decisions import Decision, in_order
+from yt360.review.decisions import Decision, in_order
 
 
 class Decisions(Table):
-    """The ``decisions`` table; rows are only added. See `yt360.explore.review`."""
+    """The ``decisions`` table; rows are only added. See `yt360.review`."""
 
     def read(self) -> list[Decision]:
         """Return all decisions by time.

@@ -223,7 +223,7 @@ def _build(
     with uncollected_imports():
         from yt360.catalog.build_inputs import find_all_inputs
         from yt360.duplicates.groups import read_groups
-        from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
+        from yt360.review.applied import apply_decisions, find_decisions, read_decisions
         from yt360.shards.bucket.build import build_anywhere
         from yt360.shards.builder.splits.given import give_splits
 

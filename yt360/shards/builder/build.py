@@ -17,13 +17,17 @@ import pyarrow as pa
 
 from yt360.errors import UserError
 from yt360.execution.local import Pool, limited_pool
-from yt360.explore.review.applied import describe_packed
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.layout.warnings import LayoutWarning
 from yt360.shards.bucket.publisher import InPlace, Publisher
 from yt360.shards.builder.build_run import BuildRun, CorrectedFile
-from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
+from yt360.shards.builder.existing_dataset import (
+    describe_packed,
+    inputs_to_do,
+    load_table,
+    open_output,
+)
 from yt360.shards.builder.inputs import FoundInputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.given import check_given_splits

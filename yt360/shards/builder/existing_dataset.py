@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
 from yt360 import __version__
 from yt360.errors import UserError
-from yt360.shards.builder.inputs import InputVideo, fingerprint_of
+from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.options import (
     OPTIONS_OF_OLD_DATASETS,
     BuildOptions,
@@ -126,6 +126,31 @@ def packed_starts(tables: Mapping[Split, pa.Table]) -> dict[tuple[str, int], set
         for video_id, file_start_s, start_s in zip(*columns.values(), strict=True):
             starts.setdefault((video_id, file_start_s), set()).add(start_s)
     return starts
+
+
+def describe_packed(found: FoundInputs, table_of: Callable[[Split], pa.Table]) -> list[str]:
+    """Return a note if clips that are rejected now are in shards, which do not change.
+
+    Args:
+        found: Inputs from `yt360.review.applied.apply_decisions`.
+        table_of: Returns the index of a split; called only if clips are rejected.
+    """
+    reviewed = [item for item in found.videos if any(item.review.rejected.values())]
+    if not reviewed:
+        return []
+    packed = packed_starts({split: table_of(split) for split in SPLITS})
+    count = sum(
+        item.review.rejection(start_s) is not None
+        for item in reviewed
+        for start_s in packed.get((item.video_id, item.start_s), ())
+    )
+    if not count:
+        return []
+    clips = "clip that was rejected is" if count == 1 else "clips that were rejected are"
+    return [
+        f"{count} {clips} in complete shards, which do not change; build a new dataset without "
+        "them: give another --out, and this dataset as --review"
+    ]
 
 
 def inputs_to_do(

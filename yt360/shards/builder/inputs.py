@@ -48,7 +48,7 @@ class Front:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipReview:
-    """What people decided about an input; see `yt360.explore.review.applied`.
+    """What people decided about an input; see `yt360.review.applied`.
 
     Attributes:
         rejected: Second of the uploaded video at which a clip starts -> who rejected it, when and

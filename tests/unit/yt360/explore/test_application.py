@@ -15,8 +15,8 @@ from helpers.paths import REPOSITORY
 from yt360.commands.dataset.explore import command
 from yt360.explore.application import Explorer, serve
 from yt360.explore.decoding import Decoding
-from yt360.explore.review.applied import find_decisions
 from yt360.explore.sources.dataset import DatasetSource
+from yt360.review.applied import find_decisions
 from yt360.shards.format.schema import DATASET_FILE
 
 

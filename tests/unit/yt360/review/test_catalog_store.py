@@ -8,8 +8,8 @@ import pytest
 from yt360.catalog.catalog import Catalog
 from yt360.catalog.schema import MIGRATIONS, migrate, version_of
 from yt360.errors import UserError
-from yt360.explore.review.catalog_store import CatalogStore
-from yt360.explore.review.service import ReviewService
+from yt360.review.catalog_store import CatalogStore
+from yt360.review.service import ReviewService
 
 
 @pytest.fixture

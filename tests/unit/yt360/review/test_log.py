@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from yt360.errors import UserError
-from yt360.explore.review.log import ReviewLog
-from yt360.explore.review.service import ReviewService
+from yt360.review.log import ReviewLog
+from yt360.review.service import ReviewService
 
 
 def add_many(folder: Path, who: str) -> None:

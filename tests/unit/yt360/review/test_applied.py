@@ -7,9 +7,9 @@ from helpers.fake_media import FakeMedia
 from helpers.in_process import InlinePool
 
 from yt360.errors import UserError
-from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
-from yt360.explore.review.log import ReviewLog
-from yt360.explore.review.service import ReviewService
+from yt360.review.applied import apply_decisions, find_decisions, read_decisions
+from yt360.review.log import ReviewLog
+from yt360.review.service import ReviewService
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.clip_selection import REJECTED
 from yt360.shards.builder.inputs import find_inputs

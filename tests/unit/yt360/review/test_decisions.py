@@ -5,7 +5,7 @@ import random
 import pytest
 
 from yt360.errors import UserError
-from yt360.explore.review.decisions import Decision, in_order, outcomes, parse_request
+from yt360.review.decisions import Decision, in_order, outcomes, parse_request
 
 
 def decision(number: int, action: str = "keep", **more) -> Decision:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from yt360.buckets.bucket import Bucket, Stored
 from yt360.buckets.failures import Changed, changed
-from yt360.explore.review.decisions import Decision
-from yt360.explore.review.log import MAX_LOG_BYTES, REVIEW_FILE, end_of, parse_log
+from yt360.review.decisions import Decision
+from yt360.review.log import MAX_LOG_BYTES, REVIEW_FILE, end_of, parse_log
 
 _MAX_TRIES = 20
 """Writers who may add a decision while one is added."""

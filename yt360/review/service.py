@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from yt360.explore.review.decisions import Decision, parse_request, undone_ids
+from yt360.review.decisions import Decision, parse_request, undone_ids
 
 
 class DecisionStore(Protocol):

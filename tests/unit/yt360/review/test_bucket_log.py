@@ -12,10 +12,10 @@ from helpers.memory_buckets import Memory, memory_bucket
 from helpers.s3_server import DENIED, lost_answer, running
 
 from yt360.errors import UserError
-from yt360.explore.review.applied import find_decisions, read_decisions
-from yt360.explore.review.bucket_log import BucketLog
-from yt360.explore.review.log import ReviewLog
-from yt360.explore.review.service import ReviewService
+from yt360.review.applied import find_decisions, read_decisions
+from yt360.review.bucket_log import BucketLog
+from yt360.review.log import ReviewLog
+from yt360.review.service import ReviewService
 
 LINE = b'{"action": "keep", "id": "9f2c", "key": "a", "when": "2026-01-01T00:00:00.000000Z"}\n'
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from yt360.errors import UserError
-from yt360.explore.review.decisions import Decision, in_order
 from yt360.files import sync_folder
 from yt360.locks import exclusive_lock
+from yt360.review.decisions import Decision, in_order
 from yt360.untrusted.files import read_limited
 
 REVIEW_FILE = "review.jsonl"
@@ -18,7 +18,7 @@ _LOCK = ".review.lock"
 
 
 class ReviewLog:
-    """Decisions about the clips of a dataset or of a folder; see `yt360.explore.review`.
+    """Decisions about the clips of a dataset or of a folder; see `yt360.review`.
 
     Copies of a log that were added to on two machines may be concatenated: decisions are ordered by
     time, and each one counts once.

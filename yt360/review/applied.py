@@ -1,4 +1,4 @@
-"""Apply the decisions of people (`yt360.explore.review`) to the inputs of a build.
+"""Apply the decisions of people (`yt360.review`) to the inputs of a build.
 
 A rejected clip or video is left out, an audio layout replaces the detected one, and the picture and
 the sound of a clip are turned to the front that was chosen. A decision names a clip, or a video for
@@ -9,22 +9,18 @@ bring back what a check rejects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import pyarrow as pa
 
 from yt360.buckets.address import as_url, is_read_only
 from yt360.catalog.opening import is_catalog
 from yt360.clips import parse_key
 from yt360.errors import UserError
-from yt360.explore.review.bucket_log import BucketLog
-from yt360.explore.review.decisions import Decision, Outcome, in_order, outcomes
-from yt360.explore.review.log import ReviewLog
-from yt360.shards.builder.existing_dataset import packed_starts
+from yt360.review.bucket_log import BucketLog
+from yt360.review.decisions import Decision, Outcome, in_order, outcomes
+from yt360.review.log import ReviewLog
 from yt360.shards.builder.inputs import ClipReview, FoundInputs, Front, InputVideo
-from yt360.splits import SPLITS, Split
 
 
 def find_decisions(places: Iterable[Path | str]) -> list[Decision]:
@@ -80,31 +76,6 @@ def apply_decisions(found: FoundInputs, decisions: Iterable[Decision]) -> FoundI
         for item in found.videos
     )
     return replace(found, videos=tuple(videos))
-
-
-def describe_packed(found: FoundInputs, table_of: Callable[[Split], pa.Table]) -> list[str]:
-    """Return a note if clips that are rejected now are in shards, which do not change.
-
-    Args:
-        found: Inputs from `apply_decisions`.
-        table_of: Returns the index of a split; called only if clips are rejected.
-    """
-    reviewed = [item for item in found.videos if any(item.review.rejected.values())]
-    if not reviewed:
-        return []
-    packed = packed_starts({split: table_of(split) for split in SPLITS})
-    count = sum(
-        item.review.rejection(start_s) is not None
-        for item in reviewed
-        for start_s in packed.get((item.video_id, item.start_s), ())
-    )
-    if not count:
-        return []
-    clips = "clip that was rejected is" if count == 1 else "clips that were rejected are"
-    return [
-        f"{count} {clips} in complete shards, which do not change; build a new dataset without "
-        "them: give another --out, and this dataset as --review"
-    ]
 
 
 def _by_video(

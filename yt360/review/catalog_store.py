@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from yt360.catalog.catalog import Catalog
-from yt360.explore.review.decisions import Decision
+from yt360.review.decisions import Decision
 
 
 class CatalogStore:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from yt360.errors import UserError
-from yt360.explore.review.log import ReviewLog
-from yt360.explore.review.service import ReviewService
+from yt360.review.log import ReviewLog
+from yt360.review.service import ReviewService
 
 
 @pytest.fixture
