@@ -82,7 +82,7 @@ class Result:
         metrics: Numbers by name, the most important first.
         tables: Further tables by name, such as ``classes`` or ``epochs``.
         pictures: Caption by file name, in `Context.pictures`.
-        notes: Sentences about what limits the numbers.
+        notes: Sentences that explain the numbers, and say what limits them.
     """
 
     metrics: Mapping[str, Metric]

@@ -34,6 +34,10 @@ CUTOFFS = (1, 5, 10)
 TIE = 1e-6
 """Similarities that differ by less are equal; it is above the rounding of float32."""
 _CHUNK = 256
+_MEANING = (
+    "views: among the views of a clip; clips: among clips by all of their views; clips_one_view: "
+    "among clips by one view. A high recall and a low rank are good."
+)
 
 Numbers = NDArray[np.float64]
 
@@ -90,7 +94,7 @@ class RetrievalConfig(EvaluationConfig):
         return Result(
             metrics=metrics,
             tables={"retrieval": tuple(rows), **video_table(measured)},
-            notes=(*features.notes, *([note] if alone else [])),
+            notes=(_MEANING, *features.notes, *([note] if alone else [])),
         )
 
 

@@ -15,7 +15,7 @@ from avsa.data.raw import RawBatch
 from avsa.evals.binary.base import BinaryConfig
 from avsa.evals.binary.heads import Pairs
 from avsa.evals.binary.pairing import FeaturePairs, other_rows
-from avsa.evals.binary.scoring import PairValues
+from avsa.evals.binary.scoring import SIMILARITY, PairValues
 from avsa.evals.feature_cache import Features
 from avsa.evals.features import joint_dim
 from avsa.evals.fit import ScheduleConfig
@@ -30,7 +30,6 @@ from yt360.config import config_class
 from yt360.randomness import keyed_generator
 
 TURNED = "turned"
-SIMILARITY = "similarity"
 PAPER_TEST_DRAWS = 10
 """Draws of each clip in the test, without translation."""
 

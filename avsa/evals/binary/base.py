@@ -26,7 +26,7 @@ from avsa.data.remote.mirror import address_of
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.binary.heads import Heads, Pairs
 from avsa.evals.binary.pairing import FeaturePairs, shuffled_batches
-from avsa.evals.binary.scoring import CHUNK, PairValues, score
+from avsa.evals.binary.scoring import CHUNK, MEANINGS, PairValues, score
 from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
 from avsa.evals.protocol import Protocol, data_of, mirror_video, views_of
@@ -125,7 +125,8 @@ class BinaryConfig(EvaluationConfig):
             heads, pairs, self.label_names, self.seed, self.without_heads(model, features)
         )
         tables = {"epochs": epochs, **scored}
-        return Result(metrics=metrics, tables=tables, notes=(*notes, *features.notes))
+        meaning = "; ".join(f"{name}: {MEANINGS[name]}" for name in metrics) + "."
+        return Result(metrics=metrics, tables=tables, notes=(meaning, *notes, *features.notes))
 
     # Defined by each task
 

@@ -19,7 +19,15 @@ from avsa.evals.result import Metric, Row
 
 CHUNK = 4096
 """Pairs, or samples, that are computed at a time."""
-SWAPPED = "swapped"
+SWAPPED, SIMILARITY = "swapped", "similarity"
+MEANINGS = {
+    BOTH: "of the head that sees video and audio",
+    AUDIO: "of a head that sees the audio alone",
+    VIDEO: "of a head that sees the video alone",
+    SWAPPED: "of the first head, with the audio of another video",
+    SIMILARITY: "without heads, by what is more similar to the video: its audio, or turned audio",
+}
+"""What the accuracies are of."""
 
 PairValues = tuple[NDArray[np.float64], Sequence[str]]
 """1 for each decision that is right and 0 for each that is not, and the videos of the decisions."""

@@ -36,6 +36,8 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_a_clip_has_the_frames_samples_and_facts_of_its_members(reader):
     key = reader.keys[0]
     clip = yt360.read_clip(reader, key)
+    assert key in repr(clip) and str(clip.ambix.shape) in repr(clip) and len(repr(clip)) < 200
+    assert f"{len(reader)} clips" in repr(reader)
     assert clip.facts == json.loads(bytes(reader.read(0, "json")))
     assert (clip.key, clip.video_id, clip.start_s) == (
         key, reader.video_ids[0], reader.rows[0].start_s,

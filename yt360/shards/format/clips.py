@@ -39,6 +39,13 @@ class Clip:
     ambix: NDArray[np.float32]
     facts: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        """Return the key, and the types and shapes of the arrays."""
+        return (
+            f"Clip({self.key!r}, frames: {self.frames.dtype} {self.frames.shape}, "
+            f"ambix: {self.ambix.dtype} {self.ambix.shape})"
+        )
+
     @property
     def video_id(self) -> str:
         """Id of the video that it was cut from."""

@@ -87,6 +87,10 @@ class ShardReader:
         """Repair instruction for a damaged index."""
         return f"`yt360 index {self.dataset}` rebuilds it"
 
+    def __repr__(self) -> str:
+        """Return the dataset, the split and its number of clips."""
+        return f"<{type(self).__name__} of {len(self)} clips: {self.dataset}, {self.split}>"
+
     def __len__(self) -> int:
         return len(self._shard_numbers)
 

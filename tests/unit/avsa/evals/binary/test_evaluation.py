@@ -63,7 +63,8 @@ def test_a_killed_evaluation_goes_on_with_the_same_numbers(
     assert set(whole.metrics) == names
     assert all(each.low <= each.value <= each.high for each in whole.metrics.values())
     # Both splits are smaller than a batch, which matters if its clips are of different videos.
-    assert len(whole.notes) == (2 if train_draws is None else 1)
+    assert len(whole.notes) == (3 if train_draws is None else 2)
+    assert all(f"{name}: " in whole.notes[0] for name in whole.metrics)
 
     monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 1)
     calls, loss_of = [], Heads.loss
