@@ -2,6 +2,9 @@
 
 A video id is 11 characters of ``A-Z a-z 0-9 _ -``, so it can be part of a file name. It may begin
 with ``-``: pass it to programs only within a URL or a path, never as an argument of its own.
+
+Ids of YouTube are 64 bits in base64, so the last of the 11 characters has four bits: it is one of
+``AEIMQUYcgkosw048``. Videos of other sites get ids that end with ``Z`` (`id_of_url`).
 """
 
 from __future__ import annotations
@@ -19,12 +22,19 @@ YOUTUBE_HOSTS = frozenset(
 )
 WATCH_URL = "https://www.youtube.com/watch?v="
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+_HASHED = "Z"
+"""Last character of the ids of other sites."""
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
 
 
 def is_video_id(text: str) -> bool:
     """Return whether `text` is exactly one video id."""
     return _VIDEO_ID.fullmatch(text) is not None
+
+
+def is_hashed_id(text: str) -> bool:
+    """Return whether `text` is an id that `id_of_url` gives to an address of another site."""
+    return is_video_id(text) and text.endswith(_HASHED)
 
 
 def check_video_id(text: str) -> str:
@@ -44,7 +54,17 @@ def check_channel_id(text: str) -> str:
 
 
 def watch_url(video_id: str) -> str:
-    """Return the page of a YouTube video."""
+    """Return the page of a YouTube video.
+
+    Raises:
+        UserError: `video_id` is not the id of one.
+    """
+    if is_hashed_id(video_id):
+        raise UserError(
+            f"{video_id} is the id of a video of another site; give its address",
+            "invalid",
+            video_id,
+        )
     return f"{WATCH_URL}{check_video_id(video_id)}"
 
 
@@ -67,13 +87,14 @@ def split_url(url: str) -> SplitResult:
 def id_of_url(url: str) -> str:
     """Return the video id of a URL in a catalog.
 
-    It is the id of a YouTube video, and a hash of 64 bits in the same alphabet for any other URL.
+    It is the id of a YouTube video. Any other URL gets a hash of 60 bits in the same alphabet that
+    no video of YouTube has.
     """
     found = youtube_id_of(url)
     if found:
         return found
     digest = hashlib.blake2b(url.encode(), digest_size=8).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return base64.urlsafe_b64encode(digest).decode()[:10] + _HASHED
 
 
 def youtube_id_of(url: str) -> str | None:

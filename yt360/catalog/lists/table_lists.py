@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yt360.catalog.catalog import Catalog
+from yt360.catalog.ids import is_hashed_id
 from yt360.catalog.lists.cells import seconds_of, split_of_cell, video_of
 from yt360.catalog.lists.list_columns import Columns
 from yt360.catalog.lists.list_files import ListFile, batches
@@ -89,7 +90,8 @@ def import_table(
     for rows in batches(file.rows([*wanted.values()])):
         entries: dict[str, _Entry] = {}
         for row in rows:
-            _read_row(dict(zip(wanted, row, strict=True)), entries, counts, split, clip_s)
+            cells = dict(zip(wanted, row, strict=True))
+            _read_row(catalog, cells, entries, counts, split, clip_s)
         with catalog.transaction():
             counts.new_videos += sum(map(catalog.videos.add, entries))
             counts.listed += catalog.lists.add(name, entries)
@@ -102,6 +104,7 @@ def import_table(
 
 
 def _read_row(
+    catalog: Catalog,
     cells: Mapping[str, Any],
     entries: dict[str, _Entry],
     counts: TableCounts,
@@ -114,6 +117,10 @@ def _read_row(
         counts.leave_out("no YouTube id or address", cells["video"])
         return
     video_id, start = found
+    if is_hashed_id(video_id) and not catalog.videos.has(video_id):
+        what = "an id of another site, whose address must be added first, by --urls"
+        counts.leave_out(what, cells["video"])
+        return
     entry = entries.setdefault(video_id, _Entry())
     starts = [] if start is None else [start]
     if "start" in cells:

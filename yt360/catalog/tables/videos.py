@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from yt360.catalog.database import Table, as_json
-from yt360.catalog.ids import check_video_id
+from yt360.catalog.ids import check_video_id, is_hashed_id
 from yt360.catalog.records import STATES, State, Video
 from yt360.catalog.rows import read_record, with_url
 from yt360.errors import UserError, did_you_mean
@@ -32,6 +32,10 @@ class Videos(Table):
             video_id: 11 characters of ``A-Z a-z 0-9 _ -``.
             url: Address of a video that is not on YouTube.
             facts: As for `update_facts`. Known facts of a video are not overwritten.
+
+        Raises:
+            UserError: ``"missing"``: It is new, its id is that of another site, and it has no
+                address.
         """
         check_video_id(video_id)
         now = self._db.clock()
@@ -41,9 +45,21 @@ class Videos(Table):
                 "ON CONFLICT (video_id) DO NOTHING",
                 (video_id, url, now, now),
             ).rowcount
+            if new and url is None and is_hashed_id(video_id):
+                raise UserError(
+                    f"{video_id} is the id of a video of another site, whose address the catalog "
+                    "does not have; add the address first, by `yt360 import --urls`",
+                    "missing",
+                    video_id,
+                )
             if facts:
                 self.update_facts(video_id, overwrite=False, **facts)
         return bool(new)
+
+    def has(self, video_id: str) -> bool:
+        """Return whether a video is in the catalog."""
+        sql = "SELECT 1 FROM videos WHERE video_id = ?"
+        return self._db.execute(sql, (video_id,)).fetchone() is not None
 
     def update_facts(self, video_id: str, overwrite: bool = True, **facts: Any) -> None:
         """Store source facts: the named columns of `Video`; others are stored in ``facts``.

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 from helpers.errors import user_error
 
-from yt360.catalog.ids import AllowedSites, id_of_url, is_video_id, watch_url
+from yt360.catalog.ids import AllowedSites, id_of_url, is_hashed_id, is_video_id, watch_url
 from yt360.catalog.lists.yt360_lists import (
     import_urls,
 )
@@ -22,12 +24,32 @@ def test_addresses_of_youtube_give_their_own_id_and_others_a_stable_one():
     own = id_of_url("http://127.0.0.1:8000/film.mp4")
     assert is_video_id(own) and own == id_of_url("http://127.0.0.1:8000/film.mp4")
     assert own != id_of_url("http://127.0.0.1:8000/film2.mp4")
+    assert is_hashed_id(own) and not is_hashed_id(A) and not is_hashed_id(f"{own}Z")
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://a:b/", "http://a/\ud800"])
 def test_a_malformed_address_is_refused(url):
     with user_error("invalid", url):
         id_of_url(url)
+
+
+def test_no_id_of_youtube_is_a_hash():
+    number = bytes(range(8))
+    for last in range(256):  # the number of a video has 64 bits
+        youtube_id = base64.urlsafe_b64encode(number[:7] + bytes([last])).decode().rstrip("=")
+        assert is_video_id(youtube_id) and not is_hashed_id(youtube_id)
+
+
+def test_an_id_of_another_site_is_no_video_of_youtube(catalog):
+    url = "http://here/film.mp4"
+    own = id_of_url(url)
+    with user_error("invalid", own):
+        watch_url(own)
+    with user_error("missing", own):
+        catalog.videos.add(own)
+    assert not catalog.videos.has(own)
+    import_urls(catalog, [url])
+    assert not catalog.videos.add(own) and catalog.videos.get(own).url == url
 
 
 def test_an_address_is_stored_only_for_other_sites(catalog):

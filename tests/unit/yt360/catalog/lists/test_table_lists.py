@@ -4,9 +4,11 @@ import pytest
 from helpers.errors import user_error
 
 from yt360.catalog import Catalog
+from yt360.catalog.ids import id_of_url
 from yt360.catalog.lists.list_columns import choose_columns
 from yt360.catalog.lists.list_files import open_list
 from yt360.catalog.lists.table_lists import import_table
+from yt360.catalog.lists.yt360_lists import import_urls
 from yt360.catalog.reports.summary import summarize
 from yt360.cli import cli
 from yt360.commands.run import run
@@ -39,6 +41,17 @@ def test_rows_of_a_video_are_its_clips(catalog, add):
     assert catalog.splits.of(A) == "train" and catalog.splits.of(B) is None
     assert done.unread == {"no split train or test": 1}
     assert catalog.lists.sizes() == {"mine": 2}
+
+
+def test_clips_of_another_site_are_added_only_to_a_catalog_that_has_its_address(catalog, add):
+    url = "http://here/film.mp4"
+    own = id_of_url(url)
+    text = f"video_id,start_s\n{A},10\n{own},20\n"
+    done = add(text)
+    assert (done.new_videos, done.new_clips, sum(done.unread.values())) == (1, 1, 1)
+    assert not catalog.videos.has(own)
+    import_urls(catalog, [url])
+    assert add(text).new_clips == 1 and clips_of(catalog, own) == [(20, 10)]
 
 
 def test_importing_again_changes_nothing(catalog, add):
