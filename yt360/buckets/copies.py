@@ -1,9 +1,10 @@
 """Local copies of media in a bucket, which workers fetch before they read a file.
 
 The workspace of a bucket is a folder in `cache_folder`. A catalog names files in its ``copies``,
-whether they are there or not; `copies` puts them there, verified, while they are read. The copies
-that were read longest ago are removed when the folder grows too large. Processes and machines that
-share the folder share the copies: a file is locked while it is read.
+whether they are there or not; `copies` puts them there, verified, while they are read. A copy that
+the bucket lists with another checksum now, since the video was downloaded again, is replaced. The
+copies that were read longest ago are removed when the folder grows too large. Processes and
+machines that share the folder share the copies: a file is locked while it is read.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pathlib import Path
 
 from yt360.buckets.bucket import Bucket
 from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, cache_folder, media_workspace
-from yt360.buckets.copy_folder import CopyFolder, lock_for_reading, release
+from yt360.buckets.copy_folder import CopyFolder, lock_for_reading, release, remove_copy
 from yt360.buckets.media import MediaObject, list_video
 from yt360.errors import UserError
 from yt360.execution.limits import allow_time
-from yt360.files import atomic_write, private_folder
+from yt360.files import atomic_write, private_folder, sha256_of
 from yt360.locks import exclusive_lock
 from yt360.untrusted.files import read_limited
 
@@ -61,7 +62,7 @@ def copies(
     """Let files be there and stay there during the block.
 
     Nothing is done for files that are not in the copies of a bucket. A file that the bucket does
-    not list stays missing.
+    not list is missing. The list is read at each call, also for files that are there.
 
     Args:
         paths: Files that the block reads.
@@ -132,28 +133,65 @@ def _url_of(path: Path) -> str | None:
 
 @contextmanager
 def _copy(path: Path, url: str, open_bucket: Callable[[str], Bucket]) -> Iterator[None]:
-    while (lock := lock_for_reading(path)) is None:
-        if not _fetch(path, open_bucket(url)):
-            yield
-            return
+    bucket = open_bucket(url)
+    while (listed := list_video(bucket, _place(path.parent)).get(path.name)) is not None:
+        lock = lock_for_reading(path)
+        if lock is not None and _is_copy_of(path, listed):
+            break
+        if lock is not None:
+            os.close(lock)
+        _fetch(path, bucket, listed)
+    else:
+        remove_copy(path)
+        yield
+        return
     try:
         yield
     finally:
         release(lock)
 
 
-def _fetch(path: Path, bucket: Bucket) -> bool:
-    """Fetch a file unless another process has; return whether the bucket lists it."""
+def _is_copy_of(path: Path, listed: MediaObject) -> bool:
+    """Return whether a locked copy is that of an object."""
+    if path.stat().st_size != listed.bytes:
+        return False
+    known = _checksum_file(path)
+    try:
+        return read_limited(known, 64) == listed.sha256.encode()
+    except (OSError, ValueError):  # its process was killed before it wrote the checksum
+        allow_time(str(path), listed.bytes)
+        if sha256_of(path) != listed.sha256:
+            return False
+        _write_checksum(path, listed)
+        return True
+
+
+def _checksum_file(path: Path) -> Path:
+    """Return the file with the checksum that a copy had when it was fetched."""
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _write_checksum(path: Path, listed: MediaObject) -> None:
+    with atomic_write(_checksum_file(path)) as file:
+        file.write(listed.sha256.encode())
+
+
+def _fetch(path: Path, bucket: Bucket, listed: MediaObject) -> None:
+    """Fetch a file in place of another copy, unless another process has."""
     private_folder(path.parent)
     lock = path.with_name(f".{path.name}.lock")
     with exclusive_lock(lock, wait=True):
         try:
-            if path.exists():
-                return True
+            present = lock_for_reading(path)
+            if present is not None:
+                try:
+                    if _is_copy_of(path, listed):
+                        return
+                finally:
+                    os.close(present)
+                remove_copy(path)
+            _checksum_file(path).unlink(missing_ok=True)
             place = _place(path.parent)
-            listed = list_video(bucket, place).get(path.name)
-            if listed is None:
-                return False
             allow_time(str(path), listed.bytes)
             folder, name = CopyFolder(path.parents[2], levels=2), f"{place}/{path.name}"
             oldest_first = sorted(
@@ -164,7 +202,7 @@ def _fetch(path: Path, bucket: Bucket) -> bool:
                 may_exceed=True,  # waiting for others could last for ever: they may wait too
             ) as file:  # fmt: skip
                 bucket.download(name, file, listed.bytes, listed.sha256)
-            return True
+            _write_checksum(path, listed)
         finally:
             lock.unlink(missing_ok=True)
 

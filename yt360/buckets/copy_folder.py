@@ -163,6 +163,16 @@ def release(descriptor: int) -> None:
         os.close(descriptor)
 
 
+def remove_copy(path: Path) -> None:
+    """Remove a copy, if it is present, when nobody reads it any more."""
+    descriptor = _locked(path, fcntl.LOCK_EX)
+    if descriptor is not None:
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
 def _locked(path: Path, kind: int) -> int | None:
     """Open and lock a file; None if it does not exist, or if the lock would have to wait."""
     while True:

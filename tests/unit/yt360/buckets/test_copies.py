@@ -9,7 +9,7 @@ from helpers.memory_buckets import Memory, memory_bucket
 
 from yt360.buckets.cache import COPIES_FOLDER
 from yt360.buckets.copies import copies, make_media_workspace
-from yt360.buckets.media import upload_video
+from yt360.buckets.media import delete_video, upload_video
 from yt360.errors import UserError
 
 URL = "memory://bucket/media"
@@ -47,10 +47,43 @@ def test_files_are_fetched_once_and_kept(read, memory):
     paths, present = read(0, 1)
     with present:
         assert [path.read_bytes() for path in paths] == [b"\0" * 1000, b"\1" * 1000]
-    memory.store.clear()
+    memory.rm_file("/bucket/media/ab/v0/v0.mp4")
     with read(0)[1]:
         assert paths[0].read_bytes() == b"\0" * 1000
-    assert not list(paths[0].parent.glob(".*")), "no lock is left"
+    assert not list(paths[0].parent.glob(".*.lock")), "no lock is left"
+
+
+@pytest.mark.parametrize("checksum_is_lost", [False, True])
+def test_a_copy_of_a_file_that_was_uploaded_again_is_replaced(
+    read, memory, tmp_path, checksum_is_lost
+):
+    (path,), present = read(0)
+    with present:
+        assert path.read_bytes() == b"\0" * 1000
+    if checksum_is_lost:
+        path.with_name(".v0.mp4.sha256").unlink()
+    (tmp_path / "v0.mp4").write_bytes(b"\7" * 1000)
+    upload_video(memory_bucket(URL, memory), "ab/v0", tmp_path, ["v0.mp4"])
+    with read(0)[1]:
+        assert path.read_bytes() == b"\7" * 1000
+
+
+def test_a_copy_whose_checksum_is_lost_is_not_fetched_again(read, memory):
+    (path,), present = read(0)
+    with present:
+        path.with_name(".v0.mp4.sha256").unlink()
+    memory.rm_file("/bucket/media/ab/v0/v0.mp4")
+    with read(0)[1]:
+        assert path.read_bytes() == b"\0" * 1000
+
+
+def test_a_copy_of_a_file_that_the_bucket_lists_no_longer_is_removed(read, memory):
+    (path,), present = read(0)
+    with present:
+        assert path.exists()
+    delete_video(memory_bucket(URL, memory), "ab/v0")
+    with read(0)[1]:
+        assert not path.exists()
 
 
 def test_what_was_read_longest_ago_makes_room(read, monkeypatch):
