@@ -33,4 +33,4 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$checkout" ]; then
 fi
 
 "$VIRTUAL_ENV/bin/python" -m pytest -p no:cacheprovider -rs -m "not gpu" \
-    tests/yt360/labels/test_real_detectron2.py "$@"
+    tests/unit/yt360/labels/test_real_detectron2.py "$@"

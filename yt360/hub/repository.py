@@ -78,10 +78,6 @@ class HubRepository:
         folder = "datasets/" if self.address.kind == "dataset" else ""
         return f"{self._api.endpoint}/{folder}{self.address.name}"
 
-    def file_url(self, path: str) -> str:
-        """Return where a file of the main branch is downloaded."""
-        return f"{self.url}/resolve/main/{path}"
-
     def sign_in(self) -> None:
         """Check the token, and complete a name without an owner.
 

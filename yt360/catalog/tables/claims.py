@@ -74,21 +74,6 @@ class Claims(Table):
             ).lastrowid
         return replace(claim, attempt=int(attempt or 0))
 
-    def held_by(self, worker: str) -> Claim | None:
-        """Return the claim of a worker whose process died, or None.
-
-        Args:
-            worker: The name given to `take`.
-        """
-        row = self._db.execute(
-            "SELECT video_id, url, job, claim AS token, attempts.number AS attempt, "
-            "due_at AS expires_at, tries, state "
-            "FROM videos JOIN attempts ON attempts.video = videos.number "
-            "WHERE claim IS NOT NULL AND ended_at IS NULL AND worker = ?",
-            (worker,),
-        ).fetchone()
-        return None if row is None else read_record(Claim, with_url(row))
-
     def renew(self, claim: Claim, lease_s: float = 300.0) -> None:
         """Extend a claim to `lease_s` seconds from now.
 

@@ -41,12 +41,11 @@ _KEPT = """SELECT clips.video, start_s FROM clips JOIN videos ON videos.number =
     WHERE kept AND state = 'accepted' ORDER BY clips.video, start_s"""
 _DROPPED = """SELECT clips.video, start_s FROM clips JOIN videos ON videos.number = clips.video
     WHERE NOT kept AND state = 'accepted' ORDER BY clips.video, start_s"""
+# A row that is a video and not a clip starts at -1.
 _OTHERS = "SELECT number, -1 FROM videos WHERE state != 'accepted' ORDER BY number"
 _VIDEOS = """SELECT number, video_id, title, channel, channel_id, license, state, reason, detail,
     duration_s, split FROM videos LEFT JOIN splits ON splits.video = number
     WHERE number BETWEEN ? AND ?"""
-_WHOLE = -1
-"""Start of a row that is a video and not a clip."""
 
 
 class CatalogSource:

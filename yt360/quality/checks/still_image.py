@@ -99,7 +99,10 @@ class StillImageConfig:
             )
         moves = probability_above(numbers["motion"], self.motion, self.motion_softness)
         local = probability_above(numbers["contrast"], self.contrast, self.contrast_softness)
-        detail = f"{numbers['moving_share']:.0%} of the frames show a motion of their own"
+        detail = (
+            f"lasting changes are {numbers['motion']:.1f} times as large as coding makes them; "
+            f"recordings have at least {self.motion:g}"
+        )
         if moves > 0.5 and local < 1 - UNSURE_FROM:
             return unsure(NAME, "noise", "all of the image changes alike: noise or grain")
         if numbers["resting_share"] >= self.resting_fraction:

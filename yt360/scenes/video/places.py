@@ -19,7 +19,6 @@ from yt360.scenes.world.parameters import PLACES
 
 Generator = np.random.Generator
 GROUND_OF = {"meadow": "grass", "desert": "sand", "snow": "snow", "city": "pavement", "sea": "sea"}
-STUFF_OF_GROUND = {kind: kind for kind in GROUND_OF.values()}
 LAMPS = {
     "day": rgb(1.0, 1.0, 1.0), "golden": rgb(1.0, 0.9, 0.74), "dusk": rgb(0.88, 0.74, 0.78),
     "night": rgb(0.52, 0.5, 0.58), "overcast": rgb(0.86, 0.93, 0.95),

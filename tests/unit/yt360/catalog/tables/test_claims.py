@@ -58,16 +58,6 @@ def test_an_inspection_that_never_ended_counts_as_a_try_but_a_download_does_not(
         clock.now += 2
 
 
-def test_the_claim_of_a_dead_worker_is_found_by_its_name(catalog):
-    for video_id in (A, B):
-        catalog.videos.add(video_id)
-    ours = catalog.claims.take("download", "ours")
-    catalog.claims.take("download", "theirs")
-    assert catalog.claims.held_by("ours") == ours
-    catalog.claims.release(ours)
-    assert catalog.claims.held_by("ours") is None
-
-
 def test_a_result_that_comes_too_late_leaves_no_trace(catalog, clock):
     catalog.videos.add(A)
     late = catalog.claims.take("inspect", "w") or catalog.claims.take("download", "w", lease_s=1)
