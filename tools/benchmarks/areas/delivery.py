@@ -19,7 +19,7 @@ from itertools import islice
 from avsa.data.decoder_pool import DecoderPool
 from avsa.data.loader import Loader
 from avsa.data.order import TrainingOrder
-from benchmarks.areas.load import BATCH, BareDecode
+from benchmarks.areas.load import BareDecode, clips_of_batch
 from benchmarks.case import Case, Limit, Ratio
 from benchmarks.material import Material
 from benchmarks.meters import Way, cpu_ms, per_sample, process_ms, result
@@ -28,7 +28,6 @@ from benchmarks.stub_device import WINDOWS, run_kernels, upload_corner
 from benchmarks.stub_reader import VARIABLE
 from yt360.shards.format.reader import ShardReader
 
-bare_ms = per_sample(process_ms, BATCH)
 DECODERS = 16
 MANY_DECODERS = 32
 """As many as K = 1 needs: a decoder process takes about 4 ms for a sample (docs/speed.md)."""
@@ -85,7 +84,7 @@ def main_thread_case(material: Material) -> Case:
         {
             **{name: partial(main_ms, num_views, False) for num_views, name in views.items()},
             **{name: partial(main_ms, num_views, True) for num_views, name in queued.items()},
-            LIBAV: lambda _: bare_ms(lambda _: bare_decode(0), range(4)),
+            LIBAV: partial(libav_ms, bare_decode),
         },
         [Ratio(name, LIBAV) for name in (*views.values(), *queued.values())],
         [Limit(views[num_views], at_most=most) for num_views, most in MAX_MAIN_MS.items()],
@@ -104,7 +103,7 @@ def lock_case(material: Material) -> Case:
         "loader in the training process, per sample; no decoding",
         {
             "loader": lambda _: deliver(material, None).process_ms,
-            LIBAV: lambda _: bare_ms(lambda _: bare_decode(0), range(4)),
+            LIBAV: partial(libav_ms, bare_decode),
         },
         [Ratio("loader", LIBAV)],
         [Limit("loader", at_most=0.15)],
@@ -113,6 +112,11 @@ def lock_case(material: Material) -> Case:
         inputs=1,
         warm_up=1,
     )
+
+
+def libav_ms(bare_decode: BareDecode, _: int) -> float:
+    """Return milliseconds of CPU time of this process for a sample of the first batch."""
+    return per_sample(process_ms, bare_decode.clips)(lambda _: bare_decode(0), range(4))
 
 
 def delivery_case(material: Material) -> Case:
@@ -217,13 +221,14 @@ def _sleeping_decoders(read_s: float, count: int) -> DecoderPool:  # noqa: ARG00
 
 def decoding_s(material: Material) -> float:
     """Return the seconds that a decoder process needs for a sample."""
-    loader = sample_loader(material, BATCH)
+    clips = clips_of_batch(material)
+    loader = sample_loader(material, clips)
     buffer, numbers = loader.load(0).buffer, range(1 if material.tiny else 10)
 
     def load(number: int) -> object:
         return loader.load(number, buffer)
 
-    return (cpu_ms(load, numbers) - process_ms(load, numbers)) / BATCH / 1e3
+    return (cpu_ms(load, numbers) - process_ms(load, numbers)) / clips / 1e3
 
 
 @contextmanager
