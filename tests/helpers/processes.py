@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,15 @@ def eval_command(*arguments: str) -> None:
 
 def yt360_command(*arguments: str) -> None:
     """Run ``yt360``; the function of a process."""
-    from yt360.cli import main
+    command(Path.cwd(), "yt360", *arguments)
 
+
+def command(folder: Path, program: str, *arguments: str) -> None:
+    """Run ``yt360`` or ``avsa`` in a folder; the function of a process."""
     multiprocessing.current_process().daemon = False  # it may start workers
-    sys.argv = ["yt360", *arguments]
-    main()
+    os.chdir(folder)
+    sys.argv = [program, *arguments]
+    import_module(f"{program}.cli").main()
 
 
 def is_alive(process: int) -> bool:
