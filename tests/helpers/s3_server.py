@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache, cached_property
 from typing import Any
 
 import fsspec
@@ -52,13 +53,9 @@ class Server:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def filesystem(self, **options: Any) -> Any:
-        """Return an s3fs of this server."""
+    @cached_property
+    def filesystem(self) -> Any:
+        """An s3fs of this server; its connections are kept, since a new one costs 0.1 s."""
         return fsspec.filesystem(
             "s3",
             endpoint_url=self.url,
@@ -68,7 +65,6 @@ class Server:
             skip_instance_cache=True,
             client_kwargs={"region_name": "us-east-1"},
             config_kwargs={"retries": {"max_attempts": 1}, "read_timeout": 5},
-            **options,
         )
 
     def set_environment(self, set_variable: Callable[[str, str], object]) -> None:
@@ -81,18 +77,16 @@ class Server:
         set_variable("AWS_ACCESS_KEY_ID", KEY)
         set_variable("AWS_SECRET_ACCESS_KEY", KEY)
         set_variable("AWS_DEFAULT_REGION", "us-east-1")
-        fsspec.get_filesystem_class("s3").clear_instance_cache()  # it has another server's address
-        copies._bucket.cache_clear()
 
     def new_bucket(self) -> str:
         """Create a bucket and return its name."""
         name = f"bucket-{next(_NUMBERS)}"
-        self.filesystem().call_s3("create_bucket", Bucket=name)
+        self.filesystem.call_s3("create_bucket", Bucket=name)
         return name
 
     def objects(self, url: str) -> Bucket:
         """Return the objects under a URL, with short delays."""
-        return Bucket(url, self.filesystem(), RetryPolicy(5, 0.001), time.sleep)
+        return Bucket(url, self.filesystem, RetryPolicy(5, 0.001), time.sleep)
 
     def fail(self, fault: Fault, method: str, path: str = "", times: int = 1) -> None:
         """Let a fault answer the next requests of a method whose path contains `path`."""
@@ -178,12 +172,20 @@ def truncated_answer(server: Server, environ: Environ, start: Callable) -> Itera
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """Run a server during the block."""
-    server = Server()
+    """Use the server during the block."""
+    server = _server()
+    server.requests.clear()
+    server.faults.clear()
     try:
         yield server
     finally:
-        server.close()
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # they have its address
+        copies._bucket.cache_clear()
+
+
+@cache
+def _server() -> Server:
+    return Server()  # one for all tests of a process: it ends with the process
 
 
 def _body(environ: Environ) -> bytes:

@@ -46,7 +46,7 @@ def url(s3, origin, tmp_path, monkeypatch):
     s3.set_environment(monkeypatch.setenv)
     s3.faults.clear()
     bucket = s3.new_bucket()
-    s3.filesystem().put(str(origin), f"{bucket}/set", recursive=True)
+    s3.filesystem.put(str(origin), f"{bucket}/set", recursive=True)
     return f"s3://{bucket}/set"
 
 
@@ -66,7 +66,7 @@ def test_clips_in_a_bucket_are_those_of_a_folder(s3, url, origin, fault):
 
 
 def test_a_shard_that_is_gone_is_a_bad_item(s3, url):
-    s3.filesystem().rm(f"{url}/train/{shard_name(1)}")
+    s3.filesystem.rm(f"{url}/train/{shard_name(1)}")
     with closing(open_clips(dataset_folder(url), "train")) as clips:
         with bad_item("shard-unreadable"):
             clips.read(4, "json")

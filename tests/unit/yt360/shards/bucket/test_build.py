@@ -199,7 +199,7 @@ def test_faults_of_a_store_do_not_change_the_bytes(fake, few, options, tmp_path)
         cache = tmp_path / "cache"
         build(fake, few, None, options, cache, url, bucket=server.objects(url))
         assert not server.faults
-        assert contents(server.filesystem(), url) == wanted
+        assert contents(server.filesystem, url) == wanted
 
 
 def test_a_folder_is_built_in_place(fake, media, dataset, tmp_path):
