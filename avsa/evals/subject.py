@@ -8,8 +8,8 @@ from typing import Any
 
 from avsa.config.train_config import TrainConfig
 from avsa.evals.result import Subject
-from avsa.hub.load import Model, load
-from avsa.hub.saved import is_export, read_saved
+from avsa.hub.load import Model, model_of, read_model
+from avsa.hub.saved import is_export
 from avsa.models.kinetics import default_weights, load_kinetics
 from avsa.tasks.contrastive import TranslationTask
 from avsa.training.run_folder import CONFIG_FILE
@@ -106,7 +106,8 @@ def open_subject(name: str, device: str) -> Evaluated:
     """Load a model by its path, or by a word.
 
     Args:
-        name: Folder of a run, a checkpoint, an exported folder, ``scratch`` or ``kinetics``.
+        name: Folder of a run, a checkpoint, an exported folder, one of these in a bucket or on a
+            hub, ``scratch`` or ``kinetics``.
         device: As for `avsa.hub.load.load`.
 
     Raises:
@@ -122,7 +123,8 @@ def open_subject(name: str, device: str) -> Evaluated:
                 "RUN",
             )
         return Evaluated(name, None)
-    return Evaluated(name, load(name, device), read_saved(Path(name)).stage)
+    saved = read_model(name)
+    return Evaluated(name, model_of(saved, device), saved.stage)
 
 
 def describe_kinetics(subject: Evaluated, weights: Path | None) -> dict[str, str]:

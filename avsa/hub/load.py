@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
 from avsa.hub.inference import Inference
-from avsa.hub.saved import read_saved
+from avsa.hub.saved import Saved, read_saved
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
 from avsa.views.audio_statistics import AudioStatistics
@@ -27,7 +27,6 @@ from avsa.views.colors import RGB_MEAN, RGB_STD
 from avsa.views.spectrogram import require_long_audio, view_spectrograms
 from yt360.devices import choose_device
 from yt360.errors import UserError
-from yt360.hub.address import is_address, parse_address
 
 Array = NDArray[Any] | Tensor
 
@@ -267,7 +266,8 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
 
     Args:
         checkpoint: A checkpoint file, the folder of a run (its newest checkpoint), an exported
-            folder, or the address of a model on a hub, such as ``"hf://me/avsa-streets"``.
+            folder, the URL of one of these in a bucket, such as ``"s3://BUCKET/runs/avsa"``, or the
+            address of a model on a hub, such as ``"hf://me/avsa-streets"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
 
     Returns:
@@ -275,9 +275,21 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
 
     Raises:
         UserError: There is no such file, it is not a checkpoint of avsa, or it needs a plugin that
-            is not loaded (``"dependency"``); or as `avsa.hub.fetch.fetch_model`.
+            is not loaded (``"dependency"``); or as `avsa.hub.fetch.local_model`.
     """
-    saved = read_saved(_path(checkpoint))
+    return model_of(read_model(checkpoint), device)
+
+
+def read_model(checkpoint: str | Path) -> Saved:
+    """Return the content of a model; see `load` for its arguments and errors."""
+    from avsa.hub.fetch import local_model
+
+    with local_model(checkpoint) as path:
+        return read_saved(path)
+
+
+def model_of(saved: Saved, device: str = "cpu") -> Model:
+    """Return the model with given content, in evaluation mode; see `load`."""
     config = saved.config
     encoders = config.encoders.build(config.audio.num_channels)
     encoders.load_state_dict(saved.encoders)
@@ -287,15 +299,6 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
         task.load_state_dict(saved.task)
     model = Model(config, encoders, task, saved.audio_statistics, saved.fps, saved.step)
     return model.to(choose_device(device)).eval()
-
-
-def _path(checkpoint: str | Path) -> Path:
-    """Return the path of a checkpoint; weights on a hub are fetched."""
-    if not is_address(str(checkpoint)):
-        return Path(checkpoint)
-    from avsa.hub.fetch import fetch_model
-
-    return fetch_model(parse_address(str(checkpoint), "model"))
 
 
 def _checked(video: Array, audio: Array, paired: bool = True) -> tuple[Tensor, Tensor]:

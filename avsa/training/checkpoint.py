@@ -47,7 +47,7 @@ def checkpoints_of(run: Path) -> list[Path]:
     """Return a run's checkpoints, oldest first."""
     folder = run / FOLDER
     names = [path for path in folder.iterdir() if _NAME.match(path.name)] if folder.is_dir() else []
-    return sorted(names, key=_step)
+    return sorted(names, key=checkpoint_step)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
@@ -129,7 +129,8 @@ def drop_old_checkpoints(run: Path, keep: int) -> None:
         path.unlink()
 
 
-def _step(path: Path) -> int:
+def checkpoint_step(path: Path) -> int:
+    """Return the step in the name of a checkpoint; -1 for other names."""
     match = _NAME.match(path.name)
     return int(match[1]) if match else -1
 
