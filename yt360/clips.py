@@ -58,7 +58,7 @@ def parse_yt360_clip_name(stem: str) -> tuple[str, int] | None:
     """Return the video id and second in a name like ``kqAZkf5Odyw-80``; None for other names.
 
     This is how YT-360's authors name clips: YouTube id, ``-``, whole seconds. Other names may have
-    this form by chance; see `yt360.shards.builder.file_names`.
+    this form by chance; see `yt360.shards.builder.inputs.file_names`.
     """
     match = _RELEASED_CLIP.fullmatch(stem)
     return (match[1], int(match[2])) if match else None

@@ -17,7 +17,7 @@ from helpers.in_process import InlinePool
 from yt360.errors import BadItem
 from yt360.media import convert, source
 from yt360.shards.builder.build import BuildReport, build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.reader import ShardReader

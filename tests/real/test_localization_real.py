@@ -32,7 +32,7 @@ from avsa.views.audio_statistics import AudioStatistics
 from yt360.clip_codec.format import ClipFormat
 from yt360.clips import parse_key, video_id_of
 from yt360.shards.builder.build import build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.reader import ShardReader
 from yt360.sphere import angle_between

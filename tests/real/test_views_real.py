@@ -13,7 +13,7 @@ from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.shards.builder.build import build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.reader import ShardReader
 

@@ -22,7 +22,7 @@ from yt360.randomness import keyed_generator
 from yt360.scenes.world.parameters import SceneFormat, choose_parameters
 from yt360.scenes.write import write_scenes
 from yt360.shards.builder.build import build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.index import write_index
 from yt360.shards.format.index_file import INDEX_SCHEMA

@@ -42,7 +42,7 @@ from yt360.clip_codec.format import ClipFormat
 from yt360.clips import DEFAULT_CLIP_S, TimeRange
 from yt360.files import write_json
 from yt360.shards.builder.build import build_shards
-from yt360.shards.builder.inputs import FoundInputs, InputVideo
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo
 from yt360.shards.builder.options import BuildOptions
 
 VIEWS = (1, 4)

@@ -111,7 +111,7 @@ def _info() -> Files:
 
 
 def _read_info_json(folder: Path) -> None:
-    from yt360.shards.builder.info_json import channel_of, read_info_json
+    from yt360.shards.builder.inputs.info_json import channel_of, read_info_json
 
     stated, facts = read_info_json(folder / "a.info.json")
     channel_of(facts)

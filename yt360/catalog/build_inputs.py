@@ -13,7 +13,8 @@ from yt360.clips import TimeRange
 from yt360.duplicates.groups import find_groups, folder_of_catalog
 from yt360.errors import UserError
 from yt360.media.layout.field_gain import FieldGain
-from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, merge_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.splits import SPLITS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def find_all_inputs(
         clip_s: Length of the clips; None for the length that each catalog has.
 
     Raises:
-        UserError: See `yt360.shards.builder.inputs.find_inputs` and `catalog_inputs`.
+        UserError: See `yt360.shards.builder.inputs.search.find_inputs` and `catalog_inputs`.
     """
     catalogs = [path for path in paths if is_catalog(path)]
     media = [path for path in paths if path not in catalogs]

@@ -169,7 +169,7 @@ def command(
 
 def _files_in(paths: tuple[Path, ...]) -> tuple[list[Path], dict[str, BadItem]]:
     """Return files as they are and the videos in folders, and what is left out of folders."""
-    from yt360.shards.builder.inputs import find_inputs
+    from yt360.shards.builder.inputs.search import find_inputs
 
     files: list[Path] = []
     left_out: dict[str, BadItem] = {}

@@ -20,7 +20,7 @@ from yt360.errors import UserError
 from yt360.review.bucket_log import BucketLog
 from yt360.review.decisions import Decision, Outcome, in_order, outcomes
 from yt360.review.log import ReviewLog
-from yt360.shards.builder.inputs import ClipReview, FoundInputs, Front, InputVideo
+from yt360.shards.builder.inputs.input_video import ClipReview, FoundInputs, Front, InputVideo
 
 
 def find_decisions(places: Iterable[Path | str]) -> list[Decision]:

@@ -29,7 +29,8 @@ from yt360.explore.sources.source import (
     Rows,
     pick,
 )
-from yt360.shards.builder.inputs import InputVideo, find_inputs
+from yt360.shards.builder.inputs.input_video import InputVideo
+from yt360.shards.builder.inputs.search import find_inputs
 
 _SLACK_S = 0.25
 """How far a clip may extend beyond the recording, as in builds."""

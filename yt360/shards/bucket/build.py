@@ -12,7 +12,7 @@ from yt360.errors import UserError
 from yt360.execution.local import Pool, limited_pool
 from yt360.shards.bucket.workspace import named_by_url, open_workspace
 from yt360.shards.builder.build import BuildReport, build_shards
-from yt360.shards.builder.inputs import FoundInputs
+from yt360.shards.builder.inputs.input_video import FoundInputs
 from yt360.shards.builder.options import BuildOptions
 
 

@@ -28,7 +28,7 @@ from yt360.shards.builder.existing_dataset import (
     load_table,
     open_output,
 )
-from yt360.shards.builder.inputs import FoundInputs
+from yt360.shards.builder.inputs.input_video import FoundInputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.given import check_given_splits
 from yt360.shards.builder.staging import StagingFolder

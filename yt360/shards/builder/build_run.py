@@ -23,7 +23,7 @@ from yt360.shards.builder.existing_dataset import (
 )
 from yt360.shards.builder.gain_corrections import correction_of_video
 from yt360.shards.builder.input_analysis import AnalysisTask, AnalyzedInput, analyze_input
-from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.new_clips import NewClips, find_new_clips
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.split_writer import SplitWriter

@@ -21,7 +21,7 @@ from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.direction_labels import part_of_clip, read_direction_labels
 from yt360.shards.builder.input_analysis import blaming_input
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
 from yt360.shards.format.directions import ClipDirections

@@ -98,7 +98,7 @@ def select_clips(
         clip_s: Length of clips that are placed end to end.
         min_level_dbfs: Clips with a lower level are left out.
         slack_s: How far a clip may extend beyond either end of `covered`.
-        rejected: What people rejected; see `yt360.shards.builder.inputs.ClipReview`.
+        rejected: What people rejected; see `yt360.shards.builder.inputs.input_video.ClipReview`.
     """
     wanted = _wanted(covered, listed, file_start_s, clip_s, slack_s)
     inside = [clip for clip in wanted if _is_covered(clip, covered, slack_s)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from yt360.errors import BadItem, UserError
 from yt360.media.pairing import files_by_key, pairing_key
-from yt360.shards.builder.inputs import FoundInputs
+from yt360.shards.builder.inputs.input_video import FoundInputs
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES
 from yt360.shards.format.directions import ClipDirections, SourceLabel
 from yt360.untrusted.files import read_limited

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from yt360 import __version__
 from yt360.errors import UserError
-from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.options import (
     OPTIONS_OF_OLD_DATASETS,
     BuildOptions,

@@ -11,7 +11,7 @@ from yt360.errors import UserError
 from yt360.media.layout.field_correction import FieldCorrection, field_correction
 from yt360.media.layout.field_gain import median_gain
 from yt360.media.names import FieldGainMode
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.arrow_values import array_of
 from yt360.shards.format.clip_facts import facts_at

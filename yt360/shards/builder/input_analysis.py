@@ -26,7 +26,7 @@ from yt360.shards.builder.clip_selection import (
     select_clips,
 )
 from yt360.shards.builder.direction_labels import read_direction_labels
-from yt360.shards.builder.inputs import InputVideo, fingerprint_of
+from yt360.shards.builder.inputs.input_video import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.schema import Rejection

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from yt360.clips import TimeRange, allocate_time, hull
 from yt360.shards.builder.clip_selection import SelectedClip
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.groups import assign_splits
 from yt360.shards.builder.staging import InputAnalysis

@@ -29,7 +29,7 @@ from yt360.media.layout.field_gain import FieldGain
 from yt360.media.layout.warnings import LayoutWarning
 from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, ClipFacts, parse_facts
 from yt360.shards.format.schema import CLIP_MEMBERS, Rejection
 from yt360.shards.format.writer import member_bytes

@@ -13,7 +13,7 @@ from yt360.catalog.ids import watch_url
 from yt360.clips import TimeRange
 from yt360.crawl.sections.planning import plan_sections
 from yt360.media.layout.field_gain import FieldGain
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.input_video import InputVideo
 
 A = "aaaaaaaaaaa"
 

@@ -12,7 +12,7 @@ from yt360.review.log import ReviewLog
 from yt360.review.service import ReviewService
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.clip_selection import REJECTED
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 

@@ -11,7 +11,7 @@ from helpers.errors import user_error
 from yt360.clips import TimeRange, parse_key
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.clip_selection import SelectedClip
-from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import split_of

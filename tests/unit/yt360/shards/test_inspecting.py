@@ -19,7 +19,7 @@ from yt360.quality.inspect import inspect_file
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator
 from yt360.shards.builder.build import BuildReport, build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 
 OPTIONS = BuildOptions(

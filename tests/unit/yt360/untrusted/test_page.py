@@ -17,7 +17,7 @@ from yt360.crawl.failures import Unsuitable
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.youtube.format_table import explain
 from yt360.crawl.youtube.formats import choose, format_part
-from yt360.shards.builder.info_json import read_info_json
+from yt360.shards.builder.inputs.info_json import read_info_json
 from yt360.untrusted.names import file_name
 from yt360.untrusted.page import MAX_TEXT, file_part, read_formats, read_page
 

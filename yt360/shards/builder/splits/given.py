@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from yt360.errors import UserError
-from yt360.shards.builder.inputs import FoundInputs, InputVideo, merge_inputs
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, merge_inputs
 from yt360.splits import Split
 
 

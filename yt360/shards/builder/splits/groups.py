@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from yt360.duplicates.groups import Groups, crossing, join
 from yt360.errors import UserError
-from yt360.shards.builder.info_json import SOURCE_FACTS, channel_of
-from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.inputs.info_json import SOURCE_FACTS, channel_of
+from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.format.clip_facts import facts_at
 from yt360.splits import Split, split_of
 from yt360.untrusted.files import open_regular

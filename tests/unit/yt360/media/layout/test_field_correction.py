@@ -27,7 +27,8 @@ from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.shards.builder.build import build_shards as build_dataset
 from yt360.shards.builder.gain_corrections import correction_of_video
 from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
-from yt360.shards.builder.inputs import FoundInputs, find_inputs
+from yt360.shards.builder.inputs.input_video import FoundInputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, member_file
 from yt360.untrusted.parsing import parse_json

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yt360.clips import TimeRange, allocate_time
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.clip_selection import clip_level, select_clips
-from yt360.shards.builder.inputs import FoundInputs, InputVideo
+from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo
 from yt360.shards.builder.new_clips import find_new_clips
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis

@@ -17,7 +17,7 @@ from yt360.shards.builder.direction_labels import (
     with_directions,
     without_video,
 )
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.format.directions import (
     ClipDirections,
     SourceLabel,

@@ -13,7 +13,7 @@ from helpers.in_process import InlinePool
 
 from yt360.commands.dataset.build_shards import command
 from yt360.shards.builder.build import BuildReport, build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.splits.given import give_splits
 
 

@@ -12,7 +12,7 @@ from helpers.in_process import InlinePool
 
 from yt360.duplicates.groups import GROUPS_FILE, write_groups
 from yt360.shards.builder.build import build_shards
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.splits.groups import check_grouping, group_of, warn_of_similar_names
 
 PIECES = [f"tAiVUt5vE34l_{number}" for number in range(10, 130, 10)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yt360.clips import DEFAULT_CLIP_S
-from yt360.shards.builder.file_names import (
+from yt360.shards.builder.inputs.file_names import (
     FileName,
     assign_video_ids,
     looks_random,
