@@ -145,6 +145,8 @@ class CatalogSource:
             verdicts = catalog.verdicts.of(video.video_id)
             split = catalog.splits.of(video.video_id)
             recording = self._recording(catalog, video.video_id, row)
+            is_elsewhere = recording is None and bool(catalog.files.of(video.video_id))
+            media_url = catalog.media_url if is_elsewhere else None
         reason = video.reason if clip is None else clip.reason
         state = IN if row < self.num_clips else LEFT_OUT
         return {
@@ -154,6 +156,7 @@ class CatalogSource:
             "state": state,
             "reason": None if state == IN else reason or video.state,
             "media": recording is not None,
+            "media_url": media_url,
             "start_s": self._start_s(row),
             "duration_s": DEFAULT_CLIP_S if clip is None else clip.duration_s,
             **page_format(),

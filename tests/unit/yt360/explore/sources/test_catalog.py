@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.explore import MARKUP, InProcess
+from helpers.memory_buckets import Memory, memory_bucket
 
 from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import STATES as VIDEO_STATES
@@ -101,6 +102,21 @@ def test_a_rejected_video_can_be_seen_if_its_media_is_here(path):
     source = CatalogSource(path, Named())
     assert source.facts(4)["media"] and source.member(4, VIDEO) is not None
     assert not source.facts(5)["media"] and source.member(5, VIDEO) is None
+
+
+def test_a_clip_without_media_here_names_the_bucket_that_has_it(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("YT360_CACHE", str(tmp_path / "cache"))
+    with Catalog(path) as catalog:
+        files = catalog.files.of(IDS[0])
+        for video_id in IDS:
+            catalog.files.clear(video_id)
+        memory = Memory()
+        catalog.set_media("memory://bucket/media", lambda url: memory_bucket(url, memory))
+        catalog.files.put(IDS[0], *files)
+    source = CatalogSource(path, Named())
+    for row, url in ((1, "memory://bucket/media"), (5, None)):
+        facts = source.facts(row)
+        assert not facts["media"] and facts["media_url"] == url
 
 
 def test_rows_stay_the_same_while_videos_are_added(path):

@@ -36,7 +36,8 @@ export class Pane {
       if (mine !== this.showing) return null;
       this.clip = clip;
       if (clip.media === false) {
-        this.say("There is no video of this clip here.", true);
+        this.say(clip.media_url ? `The video is in ${clip.media_url}, and there is no copy of it on this machine.`
+          : "There is no video of this clip here.", true);
         return clip;
       }
       this.place.hidden = false;
