@@ -36,9 +36,9 @@ from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.checks import spatial_audio
 from yt360.quality.checks.base import AudioBlock, Check, Fraction, Part
 from yt360.quality.listening import TAG, Listener, ListeningOptions
+from yt360.quality.signal.camera_turns import CameraTurns
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
-from yt360.quality.signal.turning import LEAST_CORRELATION, azimuth_shift
 from yt360.quality.speech import load_speech_tagger, weights_path
 from yt360.quality.tagger import AudioTagger, load_tagger
 from yt360.quality.verdict import Outcome, Verdict, judge, probability_above, unsure
@@ -217,21 +217,20 @@ class PostProductionCheck(Check):
         self.config = config
         self._pairs = Timeline(config.most_tiles, NUM_BANDS * _COLUMNS)
         self._first_of_pair: Array | None = None
-        # Time, and horizontal intensity (x, y) summed over the bands.
-        self._directions = Timeline(config.most_tiles, 3)
-        # Time before, time after, change of the azimuth of the image.
-        self._turns = Timeline(config.most_triplets, 3)
-        # Reference frame, with which later frames are compared until the camera has turned enough.
-        self._reference: FrameTriplet | None = None
-        self._is_equirectangular = True
+        self._camera = CameraTurns(
+            config.least_turn,
+            config.least_directed,
+            config.direction_window_s,
+            config.most_tiles,
+            config.most_triplets,
+        )
         self._listener = Listener(config.listening, _taggers(config))
 
     def begin_part(self, part: Part) -> None:
         """Start the next part; see `Check.begin_part`."""
         self._listener.begin_part(part)
         self._first_of_pair = None
-        self._reference = None
-        self._is_equirectangular = part.kind == "equirectangular"
+        self._camera.begin_part(part.kind == "equirectangular")
 
     def add_audio(self, block: AudioBlock) -> None:
         """Listen to windows of the audio."""
@@ -245,32 +244,24 @@ class PostProductionCheck(Check):
         self._add_to_pair(np.stack([power[:, 0], total, power[:, 1], ambix.width], 1).reshape(-1))
         # Division by the power of W weights bands by their directivity instead of their level.
         intensity = covariance[:, 0, [3, 1]].real / (power[:, :1] + 1e-12)
-        x, y = intensity.sum(axis=0)
-        self._directions.add((ambix.start_s + ambix.duration_s / 2, x, y))
+        x, y = intensity.sum(axis=0) / NUM_BANDS
+        self._camera.add_direction(ambix.start_s + ambix.duration_s / 2, x, y)
 
     def add_frames(self, frames: FrameTriplet) -> None:
-        """Measure the rotation of the camera since the reference frame."""
-        if not self._is_equirectangular:
-            return
-        if self._reference is not None:
-            angle, correlation = azimuth_shift(self._reference.small[0], frames.small[0])
-            if correlation > LEAST_CORRELATION:
-                if abs(angle) < self.config.least_turn:
-                    return
-                self._turns.add((self._reference.time_s, frames.time_s, angle))
-        self._reference = frames
+        """Measure the rotation of the camera."""
+        self._camera.add_frames(frames)
 
     def measure(self) -> dict[str, float]:
         """Return what all input so far shows of a mix; see `Check.measure`."""
         numbers = self._excess()
         if not numbers["tiles"]:
             return numbers
-        directions = self._directions.rows.astype(np.float64)
-        numbers |= self._follows_camera(directions)
+        directions = self._camera.directions
+        numbers |= self._camera.followed_by(directions)
         numbers |= self._listener.numbers()
         if self._listener.hears_speech:
             spoken = directions[self._listener.is_speech(directions[:, 0])]
-            follows = self._follows_camera(spoken)
+            follows = self._camera.followed_by(spoken)
             numbers |= {f"speech_{name}": value for name, value in follows.items()}
         return numbers
 
@@ -308,37 +299,6 @@ class PostProductionCheck(Check):
                 (lateral * power[:, 2]).sum() / ((lateral * power[:, 1]).sum() + 1e-9)
             ),
         }
-
-    def _follows_camera(self, directions: Array) -> dict[str, float]:
-        """Return how much better directions agree if rotated with the camera than if not.
-
-        Args:
-            directions: Rows (time, x, y).
-
-        Returns:
-            The number of turns, and how well directions follow them. 1: they follow rotations of
-            180°; 0: undecided; negative: they ignore rotations.
-        """
-        t = self.config
-        gain, weights, turns = 0.0, 0.0, 0
-        for before_s, after_s, angle in self._turns.rows:
-            before = self._direction_near(directions, float(before_s))
-            after = self._direction_near(directions, float(after_s))
-            weight = abs(before) * abs(after)
-            if weight < t.least_directed**2:
-                continue
-            change = float(np.angle(after * np.conj(before)))
-            gain += weight * float(np.cos(change - angle) - np.cos(change))
-            weights += weight * (1 - np.cos(angle))
-            turns += 1
-        return {"turns": float(turns), "follows_picture": gain / weights if weights else 0.0}
-
-    def _direction_near(self, directions: Array, time_s: float) -> complex:
-        near = np.abs(directions[:, 0] - time_s) < self.config.direction_window_s
-        if not near.any():
-            return 0j
-        x, y = directions[near, 1:].mean(axis=0) / NUM_BANDS
-        return complex(x, y)
 
 
 def _taggers(config: PostProductionConfig) -> list[AudioTagger]:
