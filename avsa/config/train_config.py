@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from avsa.data.loader import DataConfig
-from avsa.data.order import SamplingConfig
+from avsa.data.training_order import SamplingConfig
 from avsa.models.compute import ComputeConfig
 from avsa.models.encoders import EncodersConfig
 from avsa.tasks import TASKS

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
-from avsa.data.drawn_order import DrawnOrder
 from avsa.data.loader import DataConfig
+from avsa.data.order import DrawnOrder
 from avsa.evals.base import Context
 from avsa.evals.protocol import data_of, views_of
 from avsa.evals.unreadable import left_out_notes, unreadable_split

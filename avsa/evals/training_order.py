@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avsa.data.order import SamplingConfig, TrainingOrder, count_videos
+from avsa.data.training_order import SamplingConfig, TrainingOrder, count_videos
 from yt360.shards.format.reader import ShardReader
 
 

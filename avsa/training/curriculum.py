@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from avsa.config.train_config import StageConfig, TrainConfig
 from avsa.data.clips import Clips, clip_format
 from avsa.data.loader import require_long_clips
-from avsa.data.order import Indices, TrainingOrder
+from avsa.data.mixture import Indices
+from avsa.data.training_order import TrainingOrder
 from avsa.views.saliency import open_saliency
 from avsa.views.sampling import check_views
 from avsa.views.spectrogram import require_long_audio

@@ -18,8 +18,8 @@ from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clip_format, open_datasets, open_video_ids, part_numbers
 from avsa.data.mixture import Indices, normalized
-from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
+from avsa.data.training_order import count_videos
 from avsa.training.curriculum import Stage, fit_batches, lay_out
 from avsa.training.memory import stage_memory
 from avsa.training.optimizer import OptimizerConfig, learning_rate

@@ -12,8 +12,8 @@ from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import open_datasets, open_video_ids
 from avsa.data.joined_clips import JoinedClips, left_out_notes
-from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
+from avsa.data.training_order import count_videos
 from avsa.tracking.trackers import curves
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import Clips
-from avsa.data.order import Draw, TrainingOrder, count_videos
+from avsa.data.order import Draw
+from avsa.data.training_order import TrainingOrder, count_videos
 from avsa.models.compilation import begin_step
 from avsa.models.compute import autocast
 from avsa.models.encoders import Encoders

@@ -13,8 +13,8 @@ from avsa.data.clips import ClipsInOrder, clips_form, read_in_order
 from avsa.data.decoder_pool import DECODERS
 from avsa.data.decoder_process import ClipTask, Source
 from avsa.data.loader import DataConfig
-from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.raw import Buffer
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from yt360.devices import cores_per_process
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader

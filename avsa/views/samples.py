@@ -8,7 +8,8 @@ import torch
 
 from avsa.data.clips import Clips, part_numbers
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import Draw, Order, SamplingConfig, TrainingOrder
+from avsa.data.order import Draw, Order
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from avsa.training.curriculum import lay_out
 from avsa.training.run_folder import read_config
 from avsa.views.audio_statistics import AudioStatistics, require_sample_rate

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import TrainingOrder
+from avsa.data.training_order import TrainingOrder
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import open_clips
-from avsa.data.drawn_order import DrawnOrder
+from avsa.data.order import DrawnOrder
 from avsa.evals.binary.avsa_bin import draw_turn
 from avsa.evals.probe.targets import is_inside, scenes_of
 from avsa.evals.protocol import data_of, views_of

@@ -16,8 +16,9 @@ from itertools import chain, count, islice
 import torch
 from torch import Tensor
 
-from avsa.data.order import Draw, SamplingConfig, TrainingOrder, rank_part
+from avsa.data.order import Draw, rank_part
 from avsa.data.prefetch import prefetched
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import Fold
 from avsa.evals.action.network import Augmentation, dropout_factors

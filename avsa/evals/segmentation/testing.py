@@ -11,8 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from avsa.data.drawn_order import DrawnOrder
-from avsa.data.order import Draw
+from avsa.data.order import Draw, DrawnOrder
 from avsa.evals.segmentation.metrics import Numbers, batch_metrics, confusion_matrices
 from avsa.evals.segmentation.targets import NUM_TARGETS, Sample
 from avsa.training.distributed import World

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from avsa.data.drawn_order import DrawnOrder
 from avsa.data.loader import DataConfig
+from avsa.data.order import DrawnOrder
 from avsa.evals.workers.inputs import WorkerInputs
 from avsa.hub.load import Model
 from avsa.models.compute import autocast

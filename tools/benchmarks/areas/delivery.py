@@ -18,7 +18,7 @@ from itertools import islice
 
 from avsa.data.decoder_pool import DecoderPool
 from avsa.data.loader import Loader
-from avsa.data.order import TrainingOrder
+from avsa.data.training_order import TrainingOrder
 from benchmarks.areas.load import BareDecode, clips_of_batch
 from benchmarks.case import Case, Limit, Ratio
 from benchmarks.material import Material

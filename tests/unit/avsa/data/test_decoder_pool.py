@@ -27,8 +27,9 @@ from helpers.errors import user_error
 from avsa.data.decoder_pool import DecoderPool
 from avsa.data.decoder_process import ClipTask, Source, serve
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import SequentialOrder, TrainingOrder
+from avsa.data.order import SequentialOrder
 from avsa.data.raw import Buffer
+from avsa.data.training_order import TrainingOrder
 from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader

@@ -12,7 +12,8 @@ from helpers.small_datasets import FORM, samples_of, write_dataset
 from avsa.data.clips import open_datasets, part_numbers, read_in_order
 from avsa.data.joined_clips import JoinedClips, left_out_notes, require_equal_forms
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import SequentialOrder, TrainingOrder
+from avsa.data.order import SequentialOrder
+from avsa.data.training_order import TrainingOrder
 from yt360.shards.format.reader import ShardReader
 
 

@@ -13,7 +13,8 @@ from helpers.changed_clips import ChangedClips
 from helpers.errors import user_error
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import SequentialOrder, TrainingOrder
+from avsa.data.order import SequentialOrder
+from avsa.data.training_order import TrainingOrder
 from yt360.shards.format.reader import ShardReader
 
 SMALL = DataConfig(num_workers=2)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsa.data.mixture import Mixture, shared_out
-from avsa.data.order import SamplingConfig, TrainingOrder
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from yt360.errors import UserError
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import TrainingOrder
+from avsa.data.training_order import TrainingOrder
 from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import batches, make_batch, turn_audio

@@ -11,8 +11,8 @@ import torch
 from helpers.errors import user_error
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import TrainingOrder
 from avsa.data.remote.mirror import REMOTE_FILE
+from avsa.data.training_order import TrainingOrder
 from avsa.views.batch import draw_batch_views
 from avsa.views.saliency import energy_saliency, motion_saliency, open_saliency
 from avsa.views.sampling import ViewConfig

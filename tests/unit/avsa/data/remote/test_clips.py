@@ -16,10 +16,10 @@ from helpers.errors import bad_item, user_error
 from avsa.commands.train import command as train_command
 from avsa.data.clips import open_clips
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.remote import clips as remote
 from avsa.data.remote.clips import RemoteClips, local_name
 from avsa.data.remote.mirror import mirror, read_remote
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from avsa.evals.features import EmbedConfig, embed_dataset
 from avsa.views.audio_statistics import (
     ensure_statistics,

@@ -14,7 +14,8 @@ from helpers.made_features import BATCH, DIM, VIEWS, features_of, noise
 
 from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
-from avsa.data.order import Draw, TrainingOrder
+from avsa.data.order import Draw
+from avsa.data.training_order import TrainingOrder
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import TURNED, AvsaBinConfig, draw_turn
 from avsa.evals.binary.pairing import other_rows, shuffled_batches

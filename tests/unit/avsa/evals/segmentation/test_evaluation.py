@@ -16,7 +16,7 @@ from torchvision.models.video import r2plus1d_18
 
 from avsa.cli import cli
 from avsa.config.recipe import load_config
-from avsa.data.order import SamplingConfig, TrainingOrder
+from avsa.data.training_order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
