@@ -55,6 +55,7 @@ class FakeYouTube:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
             def handle(self) -> None:
                 with suppress(ConnectionError):
