@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 
 from yt360.cli import cli
 from yt360.labels.format.label_set import DEFAULT_NAME, LabelSet
-from yt360.shards.format.schema import DATASET_FILE, DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import DATASET_FILE
 from yt360.splits import SPLITS
 
 TARGET = Path(__file__).resolve().parents[1] / "shards"

@@ -24,9 +24,9 @@ from avsa.data.remote.mirror import is_mirror
 from avsa.data.remote.shard_order import LOOKAHEAD_STEPS
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 from yt360.untrusted.parsing import parse_json
 
 _VIDEO_COLUMNS = ("video_id", "shard")

@@ -25,7 +25,8 @@ from avsa.views.random_audio import random_audio
 from avsa.views.spectrogram import AudioConfig, log_mels, require_long_audio
 from yt360.errors import UserError
 from yt360.files import write_json
-from yt360.shards.format.schema import AUDIO_STATS_FILE, DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import AUDIO_STATS_FILE
 from yt360.untrusted.parsing import Count, read_json
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers.paths import REPOSITORY
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
+from yt360.shards.format.schema import CLIP_MEMBERS
 from yt360.shards.format.writer import ShardWriter
 from yt360.splits import SPLITS
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from yt360.clips import clip_key
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 
 

@@ -24,8 +24,9 @@ from avsa.views.spectrogram import AudioConfig
 from yt360.clip_codec.flac import encode_flac
 from yt360.clip_codec.format import ClipFormat
 from yt360.shards.builder.options import BuildOptions
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.index import rebuild_index
-from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 
 FORM = ClipFormat(width=128, height=64)

@@ -34,8 +34,9 @@ from yt360.labels.segmenters.panoptic_fpn import PanopticFPNConfig, PanopticFPNS
 from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.randomness import keyed_generator
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.index import rebuild_index
-from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 
 FPS = 4

@@ -24,10 +24,10 @@ from yt360.scenes.write import write_scenes
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import write_index
 from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".m4a")
 CLIP_S, FPS, RATE_HZ = 10, 16, 24000

@@ -15,7 +15,7 @@ from typing import Literal
 from kill.compare import Snapshot, snapshot
 
 from yt360.catalog import Catalog, MediaFile
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 
 VIDEOS = 3
 """Scenes that are rendered, and videos in the catalog."""

@@ -53,7 +53,7 @@ def _small(*names: str) -> Callable[[], Files]:
 
 def _read_description(folder: Path) -> None:
     from avsa.data.clips import clips_form
-    from yt360.shards.format.schema import DatasetInfo
+    from yt360.shards.format.dataset_info import DatasetInfo
 
     info = DatasetInfo.load(folder)
     _ = info.num_clips, info.covered_s, info.rejected_by_reason(), info.to_json()

@@ -112,8 +112,9 @@ def _write_dataset(folder: Path) -> None:
     from yt360.labels.format.label_set import LabelSet
     from yt360.labels.format.maps import encode_labels
     from yt360.shards.builder.options import BuildOptions
+    from yt360.shards.format.dataset_info import DatasetInfo, Rejection, SplitInfo
     from yt360.shards.format.index import rebuild_index
-    from yt360.shards.format.schema import DatasetInfo, Rejection, SplitInfo, shard_name
+    from yt360.shards.format.schema import shard_name
     from yt360.shards.format.writer import ShardWriter
 
     maps = encode_labels(np.random.default_rng(0).integers(0, 135, (2, 8, 16)).astype(np.uint8))

@@ -194,7 +194,7 @@ def _open_runs(runs: Sequence[Path], dataset: Path) -> dict[str, Run]:
 
 def _scores_of(source: Source, runs: Mapping[str, Run]) -> Scores:
     from yt360.buckets.cache import cache_folder
-    from yt360.shards.format.schema import DatasetInfo
+    from yt360.shards.format.dataset_info import DatasetInfo
 
     assert source.folder is not None
     splits = DatasetInfo.load(source.folder).splits

@@ -9,7 +9,7 @@ from typing import Any
 from yt360.hub.dataset_facts import DatasetFacts, licence_name
 from yt360.hub.dataset_files import CLIP_LIST_FILE, PICTURE_FILE
 from yt360.hub.licences import forbidding
-from yt360.shards.format.schema import losses_by_reason
+from yt360.shards.format.dataset_info import losses_by_reason
 from yt360.splits import SPLITS
 from yt360.stats.counts import Histogram
 from yt360.terminal.text import json_text, markdown_code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yt360.hub.licences import UNKNOWN, forbidding
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.stats.counts import DatasetCounts
 
 

@@ -12,14 +12,9 @@ from pathlib import Path
 from yt360.errors import UserError
 from yt360.hub.local_file import LocalFile
 from yt360.labels.format.label_set import label_sets
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index_file import read_index
-from yt360.shards.format.schema import (
-    AUDIO_STATS_FILE,
-    DATASET_FILE,
-    INDEX_FILE,
-    DatasetInfo,
-    parse_shard_name,
-)
+from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, parse_shard_name
 from yt360.splits import SPLITS
 from yt360.untrusted.names import file_name
 

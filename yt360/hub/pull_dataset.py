@@ -23,12 +23,8 @@ from yt360.hub.dataset_files import (
 from yt360.hub.local_file import LocalFile, RemoteFile
 from yt360.hub.repository import Access, HubRepository
 from yt360.locks import exclusive_lock
-from yt360.shards.format.schema import (
-    AUDIO_STATS_FILE,
-    DATASET_FILE,
-    INDEX_FILE,
-    DatasetInfo,
-)
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 

@@ -31,7 +31,8 @@ from yt360.hub.upload import OWN_FILES, Pushed, upload
 from yt360.labels.class_counts import count_labels
 from yt360.labels.classes import NAMES
 from yt360.labels.format.label_set import label_sets
-from yt360.shards.format.schema import DATASET_FILE, DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import DATASET_FILE
 from yt360.stats.counts import DatasetCounts
 from yt360.stats.dataset_counts import count_dataset
 

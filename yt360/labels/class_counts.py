@@ -12,7 +12,7 @@ from yt360.errors import BadItem
 from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_FRACTION_NONE
 from yt360.labels.format.label_set import DEFAULT_NAME, LabelSet
 from yt360.labels.format.reader import LabelReader
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 

@@ -33,7 +33,8 @@ from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.shard_task import LabelReport, ShardTask, remove_leftovers, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
-from yt360.shards.format.schema import DatasetInfo, parse_shard_name
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import parse_shard_name
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 

@@ -20,8 +20,8 @@ from yt360.errors import UserError
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.format.arrow_values import numbers_of
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts_as_dicts
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 from yt360.stats.counts import DatasetCounts, TableRow, categories_of, histograms_of, total
 

@@ -17,9 +17,9 @@ from avsa.data.remote.fetching import RemoteFile, fetch
 from avsa.data.remote.mirror import read_remote
 from avsa.data.remote.shard_cache import ShardCache
 from avsa.data.remote.shard_order import Schedule
+from yt360.shards.format.dataset_info import ShardInfo
 from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import ShardInfo
 from yt360.shards.format.shard_file import ShardFile
 from yt360.splits import SPLITS
 

@@ -21,7 +21,8 @@ from yt360.buckets.cache import folder_name
 from yt360.errors import BadItem, ErrorCode, UserError
 from yt360.files import atomic_write, private_folder, write_json
 from yt360.locks import exclusive_lock
-from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
+from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
 from yt360.splits import SPLITS
 from yt360.untrusted.parsing import Count, read_json
 

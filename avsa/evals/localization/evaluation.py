@@ -33,8 +33,8 @@ from yt360.scenes.directions import (
     ListedDirections,
     SceneDirections,
 )
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.directions import may_have_directions
-from yt360.shards.format.schema import DatasetInfo
 
 SPLIT = "test"
 

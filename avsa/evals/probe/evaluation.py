@@ -40,8 +40,8 @@ from yt360.randomness import keyed_generator
 from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.collection import SceneCollection
 from yt360.scenes.directions import LabelledDirections
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.directions import may_have_directions
-from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 

@@ -27,7 +27,7 @@ from avsa.evals.report.series import changed_options
 from avsa.evals.result import PATH, TEST_PATH, VIDEOS, Metric
 from yt360.buckets.address import as_url
 from yt360.errors import UserError
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.terminal.text import shortened
 
 

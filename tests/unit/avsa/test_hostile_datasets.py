@@ -17,8 +17,9 @@ from avsa.data.remote.mirror import REMOTE_FILE, mirror, read_remote
 from avsa.views.audio_statistics import load_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import BadItem, UserError
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import AUDIO_STATS_FILE, INDEX_FILE, DatasetInfo
+from yt360.shards.format.schema import AUDIO_STATS_FILE, INDEX_FILE
 
 PLANTED = b"import os"
 NAMES = [

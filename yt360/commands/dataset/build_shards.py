@@ -27,7 +27,7 @@ from yt360.terminal.text import counted, printable
 if TYPE_CHECKING:
     from yt360.execution.local import Pool
     from yt360.shards.builder.build import BuildReport
-    from yt360.shards.format.schema import DatasetInfo
+    from yt360.shards.format.dataset_info import DatasetInfo
 
 MAX_LINES = 20
 
@@ -278,7 +278,7 @@ def _build_options(
 
 
 def _print_report(report: BuildReport, out: str, videos: int, ignored: int) -> None:
-    from yt360.shards.format.schema import losses_by_reason
+    from yt360.shards.format.dataset_info import losses_by_reason
 
     told = [item for item in report.rejected if not item.is_rest]
     for item in told[:MAX_LINES]:

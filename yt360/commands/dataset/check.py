@@ -35,7 +35,7 @@ def command(
     from yt360.execution.engines.choice import open_executor
     from yt360.execution.executor import limited_pools, workers_of
     from yt360.shards.check.dataset import check_dataset
-    from yt360.shards.format.schema import DatasetInfo
+    from yt360.shards.format.dataset_info import DatasetInfo
 
     faults = 0
     engine = open_executor(executor, executor_config, dataset)

@@ -111,7 +111,7 @@ def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
         with Catalog(path) as catalog:
             return count_catalog(catalog), {}
     from yt360.labels.format.label_set import label_sets
-    from yt360.shards.format.schema import DatasetInfo, losses_by_reason
+    from yt360.shards.format.dataset_info import DatasetInfo, losses_by_reason
     from yt360.stats.dataset_counts import count_dataset
 
     info = DatasetInfo.load(path)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from yt360.errors import BadItem, UserError
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.directions import (
     ClipDirections,
     may_have_directions,
     parse_directions,
 )
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 
 _GAP_S = 1e-6

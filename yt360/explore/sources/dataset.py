@@ -28,8 +28,8 @@ from yt360.explore.sources.source import (
 from yt360.explore.thumbnails import MAX_VIDEO_BYTES, thumbnail_of_video
 from yt360.labels.classes import NAMES
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts, parse_facts_as_dicts
+from yt360.shards.format.dataset_info import DatasetInfo, Rejection
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo, Rejection
 from yt360.splits import SPLITS
 from yt360.untrusted.parsing import parse_json
 

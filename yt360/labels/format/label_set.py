@@ -12,8 +12,9 @@ from pydantic import Field
 
 from yt360.errors import UserError, did_you_mean
 from yt360.files import write_json
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.differences import first_difference
-from yt360.shards.format.schema import CLIPS, DatasetInfo
+from yt360.shards.format.schema import CLIPS
 from yt360.untrusted.files import read_limited
 from yt360.untrusted.parsing import parse_json
 

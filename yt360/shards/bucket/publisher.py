@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from yt360.shards.format.schema import DatasetInfo, ShardInfo
+from yt360.shards.format.dataset_info import DatasetInfo, ShardInfo
 from yt360.splits import Split
 
 

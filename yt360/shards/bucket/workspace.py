@@ -25,16 +25,9 @@ from yt360.locks import exclusive_lock
 from yt360.shards.bucket.hollow_shards import KEPT, hollow_out, write_hollow
 from yt360.shards.builder.staging import STAGING_FOLDER
 from yt360.shards.format.columns import table_rows
+from yt360.shards.format.dataset_info import DatasetInfo, ShardInfo
 from yt360.shards.format.index_file import read_index
-from yt360.shards.format.schema import (
-    CLIPS,
-    DATASET_FILE,
-    INDEX_FILE,
-    ClipRow,
-    DatasetInfo,
-    ShardInfo,
-    parse_shard_name,
-)
+from yt360.shards.format.schema import CLIPS, DATASET_FILE, INDEX_FILE, ClipRow, parse_shard_name
 from yt360.splits import SPLITS, Split
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 

@@ -32,7 +32,8 @@ from yt360.shards.builder.inputs.input_video import FoundInputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.given import check_given_splits
 from yt360.shards.builder.staging import StagingFolder
-from yt360.shards.format.schema import DATASET_FILE, DatasetInfo, Rejection
+from yt360.shards.format.dataset_info import DatasetInfo, Rejection
+from yt360.shards.format.schema import DATASET_FILE
 from yt360.splits import SPLITS, Split
 
 

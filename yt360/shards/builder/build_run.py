@@ -36,8 +36,8 @@ from yt360.shards.builder.splits.groups import (
     warn_of_similar_names,
 )
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder, new_run
+from yt360.shards.format.dataset_info import Rejection
 from yt360.shards.format.index import write_index
-from yt360.shards.format.schema import Rejection
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 

@@ -24,8 +24,8 @@ from yt360.shards.builder.input_analysis import blaming_input
 from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
+from yt360.shards.format.dataset_info import Rejection
 from yt360.shards.format.directions import ClipDirections
-from yt360.shards.format.schema import Rejection
 
 if TYPE_CHECKING:
     from yt360.media.source import Source

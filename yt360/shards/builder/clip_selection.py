@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.clips import TimeRange, allocate_time, clip_starts, hull
-from yt360.shards.format.schema import REMAINDER, UNLISTED
+from yt360.shards.format.dataset_info import REMAINDER, UNLISTED
 
 LEVEL_FLOOR_DBFS = -200.0
 """Level that stands for digital silence."""

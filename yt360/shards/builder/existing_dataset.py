@@ -17,17 +17,11 @@ from yt360.shards.builder.options import (
 )
 from yt360.shards.builder.staging import STAGING_FOLDER
 from yt360.shards.format.arrow_values import scalar_of
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.differences import first_difference
 from yt360.shards.format.index import clip_rows, index_table
 from yt360.shards.format.index_file import read_index
-from yt360.shards.format.schema import (
-    CLIPS,
-    DATASET_FILE,
-    INDEX_FILE,
-    DatasetInfo,
-    SplitInfo,
-    parse_shard_name,
-)
+from yt360.shards.format.schema import CLIPS, DATASET_FILE, INDEX_FILE, parse_shard_name
 from yt360.splits import SPLITS, Split
 
 

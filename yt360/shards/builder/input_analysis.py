@@ -29,7 +29,7 @@ from yt360.shards.builder.direction_labels import read_direction_labels
 from yt360.shards.builder.inputs.input_video import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
-from yt360.shards.format.schema import Rejection
+from yt360.shards.format.dataset_info import Rejection
 
 if TYPE_CHECKING:
     from yt360.media.source import Source

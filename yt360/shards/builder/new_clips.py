@@ -14,7 +14,7 @@ from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.splits.groups import assign_splits
 from yt360.shards.builder.staging import InputAnalysis
-from yt360.shards.format.schema import Rejection
+from yt360.shards.format.dataset_info import Rejection
 from yt360.splits import Split
 
 

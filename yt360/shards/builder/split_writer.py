@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from yt360.shards.builder.staging import StagingFolder
+from yt360.shards.format.dataset_info import SplitInfo
 from yt360.shards.format.index import clip_rows, index_table
-from yt360.shards.format.schema import SplitInfo, shard_name
+from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 
 

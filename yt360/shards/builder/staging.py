@@ -31,7 +31,8 @@ from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, ClipFacts, parse_facts
-from yt360.shards.format.schema import CLIP_MEMBERS, Rejection
+from yt360.shards.format.dataset_info import Rejection
+from yt360.shards.format.schema import CLIP_MEMBERS
 from yt360.shards.format.writer import member_bytes
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 from yt360.untrusted.parsing import read_json

@@ -21,17 +21,11 @@ from yt360.shards.builder.existing_dataset import is_leftover
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.clip import check_clip
 from yt360.shards.format.clip_facts import facts_at
+from yt360.shards.format.dataset_info import DatasetInfo, ShardInfo
 from yt360.shards.format.index import clip_rows, index_table
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.scan import scan_shard
-from yt360.shards.format.schema import (
-    CLIPS,
-    ClipRow,
-    DatasetInfo,
-    ShardInfo,
-    parse_shard_name,
-    shard_name,
-)
+from yt360.shards.format.schema import CLIPS, ClipRow, parse_shard_name, shard_name
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 from yt360.untrusted.files import open_regular

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.untrusted.parsing import Count, parse_json
 
 OPTION = "directions"

@@ -16,9 +16,10 @@ from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.shards.format.arrow_values import array_of
 from yt360.shards.format.clip_facts import facts_at
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.index_file import INDEX_SCHEMA, read_index
 from yt360.shards.format.scan import SampleRanges, scan_shard
-from yt360.shards.format.schema import CLIP_MEMBERS, INDEX_FILE, ClipRow, DatasetInfo, SplitInfo
+from yt360.shards.format.schema import CLIP_MEMBERS, INDEX_FILE, ClipRow
 from yt360.splits import SPLITS
 from yt360.untrusted.files import open_regular
 

@@ -18,15 +18,8 @@ from numpy.typing import NDArray
 from yt360.clips import MAX_ID_LENGTH
 from yt360.errors import UserError
 from yt360.shards.format.arrow_values import numbers_of, scalar_of
-from yt360.shards.format.schema import (
-    CLIP_MEMBERS,
-    INDEX_FILE,
-    MAX_CLIP_S,
-    MAX_SECOND,
-    ClipRow,
-    ShardInfo,
-    SplitInfo,
-)
+from yt360.shards.format.dataset_info import ShardInfo, SplitInfo
+from yt360.shards.format.schema import CLIP_MEMBERS, INDEX_FILE, MAX_CLIP_S, MAX_SECOND, ClipRow
 from yt360.untrusted.files import read_limited
 
 _ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}

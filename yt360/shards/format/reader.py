@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from yt360.errors import UserError
 from yt360.shards.format.arrow_values import numbers_of
 from yt360.shards.format.columns import ClipRows, KeyColumn, TextColumn
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index_file import INDEX_SCHEMA, read_index
-from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
+from yt360.shards.format.schema import CLIP_MEMBERS
 from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
 from yt360.splits import SPLITS
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from yt360.errors import UserError
 from yt360.files import atomic_write
-from yt360.shards.format.schema import ShardInfo
+from yt360.shards.format.dataset_info import ShardInfo
 
 TAR_BLOCK = 512
 _MEMBER_MODE = 0o444

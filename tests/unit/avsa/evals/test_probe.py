@@ -27,9 +27,10 @@ from avsa.evals.subject import Evaluated, open_subject
 from avsa.training.distributed import World
 from yt360.randomness import keyed_generator
 from yt360.scenes.collection import SceneCollection
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.directions import SourceLabel
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
+from yt360.shards.format.schema import CLIP_MEMBERS
 from yt360.sphere import azimuth_elevation, direction
 from yt360.splits import SPLITS
 

@@ -17,7 +17,7 @@ from yt360.hub.dataset_card import dataset_card
 from yt360.hub.dataset_facts import DatasetFacts, LabelFacts
 from yt360.hub.dataset_files import dataset_files
 from yt360.hub.picture import card_picture
-from yt360.shards.format.schema import DatasetInfo, Rejection
+from yt360.shards.format.dataset_info import DatasetInfo, Rejection
 from yt360.stats.dataset_counts import count_dataset
 
 INFO = DatasetInfo.load(EXAMPLE)

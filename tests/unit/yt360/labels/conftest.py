@@ -17,8 +17,9 @@ from helpers.segmenters import CAR, GRASS, PERSON, SKY, PaintSegmenter
 from yt360.ambisonics.transforms import encode
 from yt360.clip_codec.flac import encode_flac
 from yt360.labels.classes import palette
+from yt360.shards.format.dataset_info import DatasetInfo, SplitInfo
 from yt360.shards.format.index import rebuild_index
-from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 from yt360.sphere import angle_between, direction, equirect_grid
 

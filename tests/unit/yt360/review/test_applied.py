@@ -13,8 +13,8 @@ from yt360.review.service import ReviewService
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.clip_selection import REJECTED
 from yt360.shards.builder.inputs.search import find_inputs
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 
 
 def decide(folder, *requests):

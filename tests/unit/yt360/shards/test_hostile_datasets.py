@@ -21,11 +21,12 @@ from yt360.errors import BadItem, UserError
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import clip_rows
 from yt360.shards.format.index_file import INDEX_SCHEMA, read_index
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.scan import MAX_MEMBERS, scan_shard
-from yt360.shards.format.schema import DATASET_FILE, INDEX_FILE, DatasetInfo
+from yt360.shards.format.schema import DATASET_FILE, INDEX_FILE
 from yt360.shards.format.writer import ShardWriter
 from yt360.stats.dataset_counts import count_dataset
 

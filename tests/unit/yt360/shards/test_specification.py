@@ -8,7 +8,7 @@ import pytest
 from helpers.paths import REPOSITORY
 
 from yt360.shards.check.dataset import check_dataset
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 
 SPECIFICATION = REPOSITORY / "shards" / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", SPECIFICATION.read_text(encoding="utf-8"), re.DOTALL)

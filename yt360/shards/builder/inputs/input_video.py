@@ -12,7 +12,7 @@ from yt360.buckets.copies import copies
 from yt360.clips import TimeRange, clip_key
 from yt360.duplicates.groups import Groups
 from yt360.media.layout.field_gain import FieldGain
-from yt360.shards.format.schema import FileId, Rejection
+from yt360.shards.format.dataset_info import FileId, Rejection
 from yt360.splits import Split
 
 _FINGERPRINT_BYTES = 65536

@@ -29,7 +29,7 @@ from yt360.shards.builder.inputs.input_video import (
     fingerprint_of,
     merge_inputs,
 )
-from yt360.shards.format.schema import Rejection
+from yt360.shards.format.dataset_info import Rejection
 
 TRUTH_SUFFIXES = frozenset({".json", ".npz"})
 NO_VIDEO_DETAIL = "audio without a video of the same name among the inputs"

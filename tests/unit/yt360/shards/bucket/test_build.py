@@ -16,7 +16,7 @@ from yt360.locks import Locked
 from yt360.shards.bucket.build import build_anywhere, build_in_bucket
 from yt360.shards.bucket.workspace import open_workspace
 from yt360.shards.builder.inputs.search import find_inputs
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 
 URL = "memory://bucket/data"
 

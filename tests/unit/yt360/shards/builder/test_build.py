@@ -12,8 +12,8 @@ from helpers.fake_media import fake_convert_clips
 from helpers.paths import REPOSITORY
 
 from yt360.clips import key_order, parse_key
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import split_of
 
 

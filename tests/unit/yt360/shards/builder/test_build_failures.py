@@ -15,7 +15,7 @@ from yt360.media.ffmpeg import FfmpegDied
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.input_analysis import AnalysisTask
 from yt360.shards.builder.staging import StagingFolder
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.dataset_info import DatasetInfo
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo
 from yt360.shards.builder.new_clips import find_new_clips
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import index_table
-from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 
 SIXTEENTHS = st.integers(0, 900).map(lambda count: count / 16)  # exact in floating point

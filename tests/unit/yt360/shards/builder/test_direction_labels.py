@@ -18,6 +18,7 @@ from yt360.shards.builder.direction_labels import (
     without_video,
 )
 from yt360.shards.builder.inputs.search import find_inputs
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.directions import (
     ClipDirections,
     SourceLabel,
@@ -25,7 +26,6 @@ from yt360.shards.format.directions import (
     parse_directions,
 )
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 
 # Frame, class, source, azimuth, elevation, distance in centimetres.
 LINES = "0,8,0,-31,4,182\n5,1,0,190,-90,250\n5,0,1,90,0,100\n105,8,0,-180,90,0\n"

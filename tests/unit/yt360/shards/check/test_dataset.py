@@ -8,9 +8,9 @@ from helpers.errors import user_error
 from helpers.in_process import InlinePool
 
 from yt360.shards.check.dataset import check_dataset
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import index_table, write_index
 from yt360.shards.format.reader import ShardReader
-from yt360.shards.format.schema import DatasetInfo
 from yt360.shards.format.writer import ShardWriter
 from yt360.splits import SPLITS
 

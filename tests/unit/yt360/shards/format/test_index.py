@@ -9,10 +9,10 @@ from helpers.errors import user_error
 
 from yt360.errors import UserError
 from yt360.shards.format.columns import table_rows
+from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.scan import scan_shard
-from yt360.shards.format.schema import DatasetInfo
 from yt360.shards.format.writer import ShardWriter
 
 
