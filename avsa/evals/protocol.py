@@ -26,7 +26,7 @@ def views_of(config: TrainConfig, protocol: Protocol, num_views: int, augment: b
     Args:
         config: Recipe of the model. By the paper, fields of view, elevations and jitter are those
             of the recipe; as published, they are those of the recipe ``avsa-published``, and
-            `mirror_video` takes the place of mirroring.
+            `hflip_video` takes the place of mirroring.
         protocol: The protocol.
         num_views: K.
         augment: Whether views are jittered and mirrored.
@@ -55,7 +55,7 @@ def data_of(config: TrainConfig, protocol: Protocol) -> DataConfig:
     return replace(data, video_position="random") if protocol == "published" else data
 
 
-def mirror_video(batch: Batch, seed: int) -> Tensor:
+def hflip_video(batch: Batch, seed: int) -> Tensor:
     """Return the video (B, K, 3, T, h, w) of a batch, with a random half of the views mirrored.
 
     The audio is not mirrored. The published code trains so: half of its views have audio from the

@@ -159,7 +159,7 @@ class ExploredRun:
                     "elevation_deg": _degrees(views.elevation[0, k]),
                     "hfov_deg": _degrees(views.hfov[0, k]),
                     "vfov_deg": _degrees(views.vfov[0, k]),
-                    "flip": bool(views.mirror[0, k]),
+                    "flip": bool(views.hflip[0, k]),
                     "crop": f"{k}.jpg",
                     "mel": f"{k}.png",
                     "scores": None if scores is None else scores[k].tolist(),

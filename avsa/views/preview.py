@@ -248,7 +248,7 @@ def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
 def _view_title(views: Views, view: int) -> str:
     azimuth, elevation = _degrees(views.azimuth[0, view], views.elevation[0, view])
     hfov = math.degrees(views.hfov[0, view])
-    mirrored = ", mirrored" if views.mirror[0, view] else ""
+    mirrored = ", mirrored" if views.hflip[0, view] else ""
     text = f"{view + 1}: az {azimuth:+.0f}°, el {elevation:+.0f}°\n{hfov:.0f}° wide{mirrored}"
     return text.replace("-", "−")
 

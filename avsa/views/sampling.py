@@ -118,7 +118,7 @@ class Views:
         audio_elevation: (B, K) elevation that the audio is rotated to.
         hfov: (B, K) horizontal field of view.
         vfov: (B, K) vertical field of view.
-        mirror: (B, K) bool, whether the view is flipped left-right.
+        hflip: (B, K) bool, whether the view is flipped left-right.
         color: (B, K, 3, 4) affine transform from stored (Y', Cb, Cr, 1), 0 to 255, to standardized
             RGB, including jitter.
         gain_db: (B, K) gain of the audio.
@@ -130,7 +130,7 @@ class Views:
     audio_elevation: Tensor
     hfov: Tensor
     vfov: Tensor
-    mirror: Tensor
+    hflip: Tensor
     color: Tensor
     gain_db: Tensor
 
@@ -148,7 +148,7 @@ class Views:
         y, so it is not a rotation.
         """
         angles = torch.stack([self.audio_azimuth, self.audio_elevation]).double().numpy()
-        entries = rotation_entries(np.cos(angles), np.sin(angles), self.mirror.numpy())
+        entries = rotation_entries(np.cos(angles), np.sin(angles), self.hflip.numpy())
         return _single(np.stack(entries, -1)).unflatten(-1, (3, 3))
 
 
@@ -157,15 +157,15 @@ def unit_vectors(cos: Floats, sin: Floats) -> list[Floats]:
     return [cos[1] * cos[0], cos[1] * sin[0], sin[1]]
 
 
-def rotation_entries(cos: Floats, sin: Floats, mirror: NDArray[np.bool_]) -> list[Floats]:
+def rotation_entries(cos: Floats, sin: Floats, hflip: NDArray[np.bool_]) -> list[Floats]:
     """Return the entries of `Views.rotations` row by row, nine arrays (...).
 
     Args:
         cos: (2, ...) cosine of azimuth and elevation of the audio.
         sin: (2, ...) sine of them.
-        mirror: (...) whether the view is flipped.
+        hflip: (...) whether the view is flipped.
     """
-    left = np.where(mirror, -1.0, 1.0)
+    left = np.where(hflip, -1.0, 1.0)
     return [
         cos[1] * cos[0], cos[1] * sin[0], sin[1],
         -left * sin[0], left * cos[0], np.zeros_like(left),
@@ -221,7 +221,7 @@ def draw_views(
         audio_elevation=audio_elevation,
         hfov=_single(jitter.hfov),
         vfov=_single(jitter.vfov),
-        mirror=torch.from_numpy(jitter.mirror),
+        hflip=torch.from_numpy(jitter.hflip),
         color=_single(jitter.color),
         gain_db=_single(jitter.gain_db),
     )
@@ -247,7 +247,7 @@ class _Jitter:
 
     hfov: Floats
     vfov: Floats
-    mirror: NDArray[np.bool_]
+    hflip: NDArray[np.bool_]
     color: Floats
     gain_db: Floats
 
@@ -275,7 +275,7 @@ def _draw_jitter(
     return _Jitter(
         hfov=hfov,
         vfov=2 * np.arctan(np.tan(hfov / 2) * (config.height / config.width) / aspect),
-        mirror=flip < jitter.hflip_probability,
+        hflip=flip < jitter.hflip_probability,
         color=color_map(
             brightness=around(1, jitter.brightness, brightness),
             contrast=around(1, jitter.contrast, contrast),

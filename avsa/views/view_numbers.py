@@ -47,21 +47,21 @@ class ViewNumbers:
         ).double().numpy()  # fmt: skip
         cos, sin = np.cos(angles[:4]), np.sin(angles[:4])
         half_width, half_height = np.tan(angles[4:])
-        mirror = views.mirror.numpy()
+        hflip = views.hflip.numpy()
         pooling = pooling_of_view(
             torch.from_numpy(half_width), torch.from_numpy(half_height), size, panorama, MAX_POOLING
         ).numpy()
-        numbers = np.empty((*mirror.shape, 31), dtype=np.float32)
+        numbers = np.empty((*hflip.shape, 31), dtype=np.float32)
         scalars = [
             (0.5 - angles[0] / (2 * math.pi)) * panorama[1],
             cos[1],
             sin[1],
-            np.where(mirror, half_width, -half_width),
+            np.where(hflip, half_width, -half_width),
             -half_height,
             pooling,
             views.gain_db.numpy(),
             *unit_vectors(cos[:2], sin[:2]),
-            *rotation_entries(cos[2:], sin[2:], mirror),
+            *rotation_entries(cos[2:], sin[2:], hflip),
         ]
         for column, scalar in enumerate(scalars):
             numbers[..., column] = scalar

@@ -46,7 +46,7 @@ def looking(*azimuths_deg, hfov_deg=60.0):
     field = torch.full_like(azimuth, math.radians(hfov_deg))
     return Views(
         azimuth, level, azimuth, level, field, field,
-        plain.mirror, plain.color, plain.gain_db,
+        plain.hflip, plain.color, plain.gain_db,
     )  # fmt: skip
 
 

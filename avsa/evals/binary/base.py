@@ -29,7 +29,7 @@ from avsa.evals.binary.pairing import FeaturePairs, shuffled_batches
 from avsa.evals.binary.scoring import CHUNK, MEANINGS, PairValues, score
 from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
-from avsa.evals.protocol import Protocol, data_of, mirror_video, views_of
+from avsa.evals.protocol import Protocol, data_of, hflip_video, views_of
 from avsa.evals.result import Result, Row
 from avsa.evals.training_order import small_batch_notes, training_order
 from avsa.evals.unreadable import Unreadable, replaced_notes
@@ -247,7 +247,7 @@ class BinaryConfig(EvaluationConfig):
         """Return the features (b, K, D) of this rank's part of a batch of training."""
         video = batch.video
         if self.protocol == "published":
-            video = mirror_video(batch, self.seed)
+            video = hflip_video(batch, self.seed)
         with autocast(model.config.compute, model.device):
             video, audio = model.encoders(video, batch.audio)
         return self._translate(model, video.float()), audio.float()

@@ -140,10 +140,10 @@ def view_targets(panoramas: Tensor, views: Views, height: int, width: int) -> Te
         height: h.
         width: w.
     """
-    angles = (views.azimuth, views.elevation, views.hfov, views.vfov, views.mirror)
-    azimuth, elevation, hfov, vfov, mirror = (each.to(panoramas.device) for each in angles)
+    angles = (views.azimuth, views.elevation, views.hfov, views.vfov, views.hflip)
+    azimuth, elevation, hfov, vfov, hflip = (each.to(panoramas.device) for each in angles)
     grid = view_grid(azimuth, elevation, hfov, height, width, vfov=vfov)
-    grid = torch.where(mirror[..., None, None, None], grid.flip(-2), grid)
+    grid = torch.where(hflip[..., None, None, None], grid.flip(-2), grid)
     # The views of a clip are stacked vertically, for one lookup in its map.
     found = sample_equirect(panoramas[:, None], grid.flatten(1, 2), "nearest")
     return found[:, 0].unflatten(1, grid.shape[1:3])

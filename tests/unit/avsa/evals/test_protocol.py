@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from avsa.data.loader import DataConfig
-from avsa.evals.protocol import data_of, mirror_video, views_of
+from avsa.evals.protocol import data_of, hflip_video, views_of
 from avsa.evals.subject import open_subject
 
 
@@ -35,7 +35,7 @@ def test_a_clip_has_one_window_whatever_the_recipe_trains_with(protocol, positio
 def test_published_training_mirrors_half_of_the_videos_alone():
     video = torch.arange(6.0).expand(50, 4, 3, 2, 2, 6)
     raw = SimpleNamespace(epoch=0, positions=range(50))
-    mirrored = mirror_video(SimpleNamespace(video=video, raw=raw), 0)
+    mirrored = hflip_video(SimpleNamespace(video=video, raw=raw), 0)
     flipped = (mirrored[..., 0] == 5).flatten(2)
     assert torch.equal(flipped.any(-1), flipped.all(-1))
     assert flipped[..., 0].float().mean() == pytest.approx(0.5, abs=0.1)

@@ -133,7 +133,7 @@ def test_turning_views_is_turning_the_signals():
     audio = torch.randn(3, 4, 2400, generator=generator, dtype=torch.float64)
     yaw = torch.tensor([0.3, -2.9, 1.6])
     drawn = draw_views(ViewConfig(num_views=5), 0, 0, range(3))
-    assert drawn.mirror.any() and not drawn.mirror.all()
+    assert drawn.hflip.any() and not drawn.hflip.all()
     config = AudioConfig(n_mels=16, min_db=-200)
     cos, sin, zero = yaw.cos(), yaw.sin(), 0 * yaw
     matrix = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], -1).view(3, 3, 3)

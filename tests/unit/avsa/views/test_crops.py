@@ -26,12 +26,12 @@ def noise_planes(batch=2, height=HEIGHT, width=WIDTH):
     return luma.to(torch.uint8), chroma.to(torch.uint8)
 
 
-def one_view(azimuth_deg, elevation_deg, hfov_deg, vfov_deg=None, mirror=False, color=PLAIN):
+def one_view(azimuth_deg, elevation_deg, hfov_deg, vfov_deg=None, hflip=False, color=PLAIN):
     angles = [azimuth_deg, elevation_deg, hfov_deg, hfov_deg if vfov_deg is None else vfov_deg]
     azimuth, elevation, hfov, vfov = (torch.tensor([[math.radians(each)]]) for each in angles)
     return Views(
         azimuth, elevation, azimuth, elevation, hfov, vfov,
-        mirror=torch.tensor([[mirror]]),
+        hflip=torch.tensor([[hflip]]),
         color=torch.tensor(color, dtype=torch.float32).expand(1, 1, 3, 4),
         gain_db=torch.zeros(1, 1),
     )  # fmt: skip
@@ -62,7 +62,7 @@ def pixel_by_pixel(luma, chroma, views, height, width):
             *(each[b, k].double() for each in angles), height, width, vfov=views.vfov[b, k].double()
         )
         uv = direction_to_equirect(grid).numpy()
-        if views.mirror[b, k]:
+        if views.hflip[b, k]:
             uv = uv[:, ::-1]
         for i, j, t in np.ndindex(height, width, FRAMES):
             x, y = uv[i, j] * luma.shape[:1:-1] - 0.5
@@ -87,7 +87,7 @@ def pixel_by_pixel(luma, chroma, views, height, width):
         one_view(-180, 0, 30, 20),
         one_view(70, 75, 80),  # over the upper pole
         one_view(-120, -60, 80, 90),  # over the lower pole
-        one_view(-50, 30, 70, mirror=True),
+        one_view(-50, 30, 70, hflip=True),
     ],
     ids=["plain", "seam", "at the seam", "zenith", "nadir", "mirrored"],
 )
@@ -141,7 +141,7 @@ def test_views_of_a_batch_do_not_mix():
 def test_a_mirrored_view_is_the_flipped_view():
     luma, chroma = noise_planes(1)
     plain = crop_views(luma, chroma, one_view(30, 20, 70), 16, 20)
-    mirrored = crop_views(luma, chroma, one_view(30, 20, 70, mirror=True), 16, 20)
+    mirrored = crop_views(luma, chroma, one_view(30, 20, 70, hflip=True), 16, 20)
     assert torch.allclose(mirrored, plain.flip(-1), atol=1e-3)
 
 

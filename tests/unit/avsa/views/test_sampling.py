@@ -185,19 +185,19 @@ def test_gain_is_common_to_all_views_or_drawn_per_view():
 def test_flips_are_drawn_per_view_or_common_to_all_views():
     alike = draw_many(replace(CONFIG, hflip_per_view=False), 50)
     each = draw_many(CONFIG, 50)
-    assert torch.equal(alike.mirror, each.mirror[:, :1].expand_as(each.mirror))
-    assert 0.3 < alike.mirror.float().mean() < 0.7 and each.mirror.float().std(1).max() > 0
+    assert torch.equal(alike.hflip, each.hflip[:, :1].expand_as(each.hflip))
+    assert 0.3 < alike.hflip.float().mean() < 0.7 and each.hflip.float().std(1).max() > 0
     assert torch.equal(alike.color, each.color)
 
 
 def test_without_augmentation_only_directions_and_fields_vary():
     config = replace(CONFIG, augment=False, height=60, width=120)
     views = draw_many(config, 20)
-    assert not views.mirror.any() and not views.gain_db.any()
+    assert not views.hflip.any() and not views.gain_db.any()
     assert torch.allclose(torch.tan(views.hfov / 2), 2 * torch.tan(views.vfov / 2))
     assert torch.equal(views.color, views.color[:1, :1].expand_as(views.color))
     assert views.azimuth.std() > 1 and views.hfov.std() > 0.2
-    assert draw_many(CONFIG, 20).mirror.float().mean() == pytest.approx(0.5, abs=0.2)
+    assert draw_many(CONFIG, 20).hflip.float().mean() == pytest.approx(0.5, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_rotations_take_each_view_ahead_and_mirror_y_there():
     assert torch.allclose(ahead, torch.tensor([1.0, 0, 0]).expand_as(ahead), atol=1e-6)
     plain = view_rotation(views.azimuth, views.elevation)
     reflected = torch.diag(torch.tensor([1.0, -1.0, 1.0])) @ plain
-    expected = torch.where(views.mirror[..., None, None], reflected, plain)
-    assert views.mirror.any() and not views.mirror.all()
+    expected = torch.where(views.hflip[..., None, None], reflected, plain)
+    assert views.hflip.any() and not views.hflip.all()
     assert torch.allclose(views.rotations, expected)
 
 

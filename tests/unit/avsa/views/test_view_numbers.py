@@ -29,7 +29,7 @@ def test_the_geometry_gives_the_rays_of_the_views():
     # Of two pixels side by side, the right one is halfway to the right side of the view.
     angles = (azimuth, torch.atan2(sin, cos), VIEWS.hfov)
     left, right = view_grid(*angles, 1, 2, vfov=VIEWS.vfov)[:, :, 0].unbind(-2)
-    seen = torch.where(VIEWS.mirror[..., None], left, right)
+    seen = torch.where(VIEWS.hflip[..., None], left, right)
     ahead = direction(azimuth, torch.atan2(sin, cos))
     leftwards = direction(azimuth + math.pi / 2, torch.zeros_like(azimuth))
     expected = ahead + 0.5 * to_left[..., None] * leftwards

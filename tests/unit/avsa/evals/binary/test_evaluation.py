@@ -21,7 +21,7 @@ from avsa.evals.binary.heads import Heads
 from avsa.evals.binary.scoring import score
 from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import view_features
-from avsa.evals.protocol import mirror_video
+from avsa.evals.protocol import hflip_video
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
@@ -155,7 +155,7 @@ def test_the_published_protocol_alone_mirrors_without_audio(protocol):
     model = SimpleNamespace(config=SimpleNamespace(compute=compute), device=ALONE.device,
                             encoders=lambda video, audio: (video, audio))  # fmt: skip
     video, audio = AvcBinConfig(protocol=protocol, seed=3)._features(model, batch)
-    mirrored = mirror_video(batch, 3)
+    mirrored = hflip_video(batch, 3)
     assert not torch.equal(mirrored, batch.video) and torch.equal(audio, batch.audio)
     assert torch.equal(video, mirrored if protocol == "published" else batch.video)
 

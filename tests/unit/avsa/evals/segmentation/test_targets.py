@@ -40,11 +40,11 @@ def noise(height=32):
 def test_targets_are_the_nearest_pixels_of_the_map(views):
     maps = noise()
     found = view_targets(maps, views, SIZE, SIZE)
-    assert views.mirror.any() and not views.mirror.all()
+    assert views.hflip.any() and not views.hflip.all()
     for b, k, i, j in np.ndindex(2, 4, SIZE, SIZE):
         one = replace(views, **{n: e[b, k].double() for n, e in vars(views).items()})
         x, y = (2 * (n + 0.5) / SIZE - 1 for n in (j, i))
-        left = (1 if one.mirror else -1) * math.tan(one.hfov / 2) * x
+        left = (1 if one.hflip else -1) * math.tan(one.hfov / 2) * x
         up = -math.tan(one.vfov / 2) * y
         cos, sin = math.cos(one.elevation), math.sin(one.elevation)
         azimuth = one.azimuth + math.atan2(left, cos - sin * up)
@@ -56,7 +56,7 @@ def test_targets_are_the_nearest_pixels_of_the_map(views):
 
 def test_a_mirrored_view_is_a_view_of_the_mirrored_panorama(views):
     maps = noise()
-    mirrored = replace(views, mirror=~views.mirror)
+    mirrored = replace(views, hflip=~views.hflip)
     found = view_targets(maps, views, SIZE, SIZE)
     assert torch.equal(view_targets(maps, mirrored, SIZE, SIZE), found.flip(-1))
     other_side = replace(mirrored, azimuth=-views.azimuth)
@@ -91,7 +91,7 @@ def test_targets_are_the_classes_of_the_scene(scene_dataset):
     found = view_targets(torch.from_numpy(reader.read(key, 1.1))[None], drawn, SIZE, SIZE)
     angles = (drawn.azimuth, drawn.elevation, drawn.hfov)
     grid = view_grid(*angles, SIZE, SIZE, vfov=drawn.vfov)
-    grid = torch.where(drawn.mirror[..., None, None, None], grid.flip(-2), grid)
+    grid = torch.where(drawn.hflip[..., None, None, None], grid.flip(-2), grid)
     truth = scene.class_at(grid.numpy(), start_s + 1.0)
     truth[~np.isin(truth, SUBSET)] = NO_CLASS
     assert (to_joint(found.numpy()) == truth).mean() > 0.97
