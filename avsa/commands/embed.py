@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from avsa.commands.options import device_option
-from yt360.commands.group import examples
+from yt360.commands.group import PATH_OR_URL, examples
 from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
@@ -21,8 +21,8 @@ from yt360.terminal.output import echo
 @click.option(
     "--checkpoint",
     required=True,
-    type=click.Path(path_type=Path),
-    help="A checkpoint, or the folder of a run or an exported model.",
+    type=PATH_OR_URL,
+    help="A checkpoint, or the folder of a run or an exported model; also in a bucket or on a hub.",
 )
 @click.option(
     "--out",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from yt360.commands.exclusive_options import refuse
-from yt360.commands.group import StrictGroup, examples
+from yt360.commands.group import PATH_OR_URL, StrictGroup, examples
 from yt360.errors import UserError
 from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
@@ -231,7 +231,7 @@ def check(path: Path) -> None:
 @examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")
 @command.command("media", short_help="Print or set the media folder.")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.argument("folder", metavar="[FOLDER|URL]", required=False, type=Path)
+@click.argument("folder", metavar="[FOLDER|URL]", required=False, type=PATH_OR_URL)
 def media(path: Path, folder: Path | None) -> None:
     """Print the media folder of a catalog, or set it and mark it as the catalog's.
 

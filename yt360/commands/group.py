@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from yt360.buckets.address import as_url
 from yt360.errors import UserError, did_you_mean
 from yt360.plugins import load_plugins
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
-class StrictGroup(click.Group):
-    """A group that suggests names of commands, and whose commands refuse an option given twice.
+class PathOrUrl(click.ParamType):
+    """The type of a parameter that takes a local path or the URL of a folder in a bucket."""
 
-    click would use the last value silently: ``--data A --data B`` would train on B.
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:  # noqa: ARG002
+        """Return a `Path`, in which two slashes are one (`yt360.buckets.address.as_url`)."""
+        return Path(value)
+
+
+PATH_OR_URL = PathOrUrl()
+
+
+class StrictGroup(click.Group):
+    """A group that suggests names of commands, and whose commands refuse what click accepts.
+
+    Those are an option given twice, of which click would use the last value silently (``--data A
+    --data B`` would train on B), and a URL where a path on this machine is meant: ``--out s3://B/C``
+    would write to a folder named ``s3:``.
     """
 
     group_class = type  # groups made with `@group.group` are strict, too
@@ -26,11 +43,11 @@ class StrictGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command and its arguments; refuse options that are given twice.
+        """Return the command and its arguments; refuse options that are given twice, and URLs.
 
         Raises:
-            UserError: There is no such command (``unknown-name``), or an option that takes one
-                value is given twice (``conflict``).
+            UserError: There is no such command (``unknown-name``), an option that takes one value
+                is given twice (``conflict``), or a local path is a URL (``unsupported``).
         """
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = did_you_mean(args[0], self.list_commands(ctx))
@@ -41,7 +58,12 @@ class StrictGroup(click.Group):
         if command is not None:
             if not any(parameter.name == "plugin" for parameter in command.params):
                 command.params.append(plugin_option(hidden=True))
-            _refuse_repeats(command, click.Context(command, parent=ctx, info_name=name), rest)
+            context = click.Context(command, parent=ctx, info_name=name)
+            values, _, given = command.make_parser(context).parse_args(list(rest))
+            options = [each for each in given if isinstance(each, click.Option)]
+            if not any(option.is_eager and option.is_flag for option in options):
+                _refuse_repeats(options)  # --help and --version do nothing else
+                _refuse_urls(command, values)
         return name, command, rest
 
 
@@ -133,12 +155,25 @@ def plugin_option(*, hidden: bool = False) -> click.Option:
     )
 
 
-def _refuse_repeats(command: click.Command, context: click.Context, arguments: list[str]) -> None:
+def _refuse_urls(command: click.Command, values: Mapping[str, Any]) -> None:
+    """Raise UserError if a parameter that takes local paths is given a URL."""
+    for parameter in command.params:
+        kind, value = parameter.type, values.get(parameter.name or "")
+        if isinstance(kind, click.Path) or getattr(kind, "func", None) is Path:
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(each, str) and (url := as_url(each)):
+                    is_option = isinstance(parameter, click.Option)
+                    shown = parameter.opts[0] if is_option else parameter.human_readable_name
+                    raise UserError(
+                        f"{url} is not on this machine, and {shown} takes a path; give one, and "
+                        "copy files by the tools of the bucket or the server",
+                        code="unsupported",
+                        key=url,
+                    )
+
+
+def _refuse_repeats(options: Sequence[click.Option]) -> None:
     """Raise UserError if a flag, or an option with one value, is given more than once."""
-    _, _, given = command.make_parser(context).parse_args(list(arguments))
-    options = [each for each in given if isinstance(each, click.Option)]
-    if any(option.is_eager and option.is_flag for option in options):
-        return  # --help and --version do nothing else
     counts = Counter(o.name for o in options if not (o.multiple or o.count))
     for option in options:
         if counts[option.name] > 1:

@@ -17,7 +17,7 @@ from yt360.commands.crawl.options import (
     make_filters,
 )
 from yt360.commands.executor_options import executor_options
-from yt360.commands.group import examples, renamed_options
+from yt360.commands.group import PATH_OR_URL, examples, renamed_options
 from yt360.terminal.output import echo
 
 
@@ -33,7 +33,7 @@ from yt360.terminal.output import echo
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.option(
     "--media",
-    type=Path,
+    type=PATH_OR_URL,
     metavar="FOLDER|URL",
     help="Media folder, also in a bucket (s3://BUCKET/NAME).  [default: NAME-media next to "
     "CATALOG]",

@@ -16,7 +16,7 @@ from yt360.buckets.address import as_bucket_url
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.executor_options import cores_option, executor_options
-from yt360.commands.group import examples, renamed_options
+from yt360.commands.group import PATH_OR_URL, examples, renamed_options
 from yt360.errors import UserError
 from yt360.execution.collection import uncollected_imports
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
@@ -99,7 +99,7 @@ MAX_LINES = 20
 @click.option(
     "--review",
     multiple=True,
-    type=Path,
+    type=PATH_OR_URL,
     help="Decisions of people from `yt360 explore` (repeatable): a review.jsonl, a dataset or "
     "folder that contains one, also in a bucket, or a catalog. Those of INPUT and of --out are "
     "always used.",

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -17,7 +18,13 @@ from helpers.errors import user_error
 
 import avsa.cli
 import yt360.cli
-from yt360.commands.group import LazyGroup, StrictGroup, renamed_options, unique_keys
+from yt360.commands.group import (
+    PATH_OR_URL,
+    LazyGroup,
+    StrictGroup,
+    renamed_options,
+    unique_keys,
+)
 from yt360.commands.run import run
 from yt360.commands.system_errors import ADVICE
 from yt360.errors import BadItem, UserError, did_you_mean
@@ -48,6 +55,39 @@ def test_mistakes_of_the_user_are_one_line_and_exit_code_2(error, capsys):
     assert stop.value.code == 2
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "url"),
+    [
+        (["scenes", "s3://b/c"], "s3://b/c"),
+        (["scenes", "file:///c"], "file:///c"),
+        (["catalog", "export", "c.catalog", "s3://b/c.csv"], "s3://b/c.csv"),
+        (["probe", "a.mp4", "https://b/c.mp4"], "https://b/c.mp4"),
+        (["inspect", "media", "--report=s3:/b/c.html"], "s3://b/c.html"),
+    ],
+)
+def test_a_url_in_place_of_a_local_path_is_refused_before_anything_is_written(
+    words, url, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with user_error("unsupported", url):
+        yt360.cli.cli(words, standalone_mode=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_parameter_for_paths_and_urls_takes_both():
+    given = []
+
+    @click.command()
+    @click.option("--media", type=PATH_OR_URL)
+    def work(media: Path) -> None:
+        given.append(media)
+
+    group = StrictGroup(commands={"work": work})
+    for value in ("a/b", "s3://b/c"):
+        group(["work", "--media", value], standalone_mode=False)
+    assert given == [Path("a/b"), Path("s3://b/c")]
 
 
 @pytest.mark.parametrize("number", sorted(ADVICE))
