@@ -13,13 +13,23 @@ _FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
 _READ_ONLY = ("http", "https")
 
 
-def as_url(folder: str | Path) -> str | None:
+def as_url(folder: str | Path, what: str = "") -> str | None:
     """Return the URL of an argument that names a folder, or None if it is a local path.
 
+    Args:
+        folder: The argument.
+        what: Its name, for the error.
+
     Raises:
-        UserError: The argument is a ``file:`` URL.
+        UserError: The argument is empty, or a ``file:`` URL.
     """
     text = str(folder)
+    if not text:
+        raise UserError(
+            f"the path{what and f' for {what}'} is empty; give one, or . for the current folder",
+            code="empty",
+            key=what or None,
+        )
     if local := _FILE_URL.match(text):
         raise UserError(
             f"{text} is on this machine; give its path, /{text[local.end() :]}",

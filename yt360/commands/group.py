@@ -34,8 +34,9 @@ class StrictGroup(click.Group):
     """A group that suggests names of commands, and whose commands refuse what click accepts.
 
     Those are an option given twice, of which click would use the last value silently (``--data A
-    --data B`` would train on B), and a URL where a path on this machine is meant: ``--out s3://B/C``
-    would write to a folder named ``s3:``.
+    --data B`` would train on B), a URL where a path on this machine is meant (``--out s3://B/C``
+    would write to a folder named ``s3:``), and an empty path (an unset variable of a shell), which
+    would mean the current folder.
     """
 
     group_class = type  # groups made with `@group.group` are strict, too
@@ -43,11 +44,12 @@ class StrictGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command and its arguments; refuse options that are given twice, and URLs.
+        """Return the command and its arguments; refuse repeated options and wrong paths.
 
         Raises:
             UserError: There is no such command (``unknown-name``), an option that takes one value
-                is given twice (``conflict``), or a local path is a URL (``unsupported``).
+                is given twice (``conflict``), or a path is a URL (``unsupported``) or empty
+                (``empty``).
         """
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = did_you_mean(args[0], self.list_commands(ctx))
@@ -63,7 +65,7 @@ class StrictGroup(click.Group):
             options = [each for each in given if isinstance(each, click.Option)]
             if not any(option.is_eager and option.is_flag for option in options):
                 _refuse_repeats(options)  # --help and --version do nothing else
-                _refuse_urls(command, values)
+                _check_paths(command, values)
         return name, command, rest
 
 
@@ -155,21 +157,26 @@ def plugin_option(*, hidden: bool = False) -> click.Option:
     )
 
 
-def _refuse_urls(command: click.Command, values: Mapping[str, Any]) -> None:
-    """Raise UserError if a parameter that takes local paths is given a URL."""
+def _check_paths(command: click.Command, values: Mapping[str, Any]) -> None:
+    """Raise UserError if a parameter that takes local paths is given a URL, or an empty text."""
     for parameter in command.params:
         kind, value = parameter.type, values.get(parameter.name or "")
-        if isinstance(kind, click.Path) or getattr(kind, "func", None) is Path:
-            for each in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(each, str) and (url := as_url(each)):
-                    is_option = isinstance(parameter, click.Option)
-                    shown = parameter.opts[0] if is_option else parameter.human_readable_name
-                    raise UserError(
-                        f"{url} is not on this machine, and {shown} takes a path; give one, and "
-                        "copy files by the tools of the bucket or the server",
-                        code="unsupported",
-                        key=url,
-                    )
+        is_local = isinstance(kind, click.Path) or getattr(kind, "func", None) is Path
+        if not is_local and not isinstance(kind, PathOrUrl):
+            continue
+        is_option = isinstance(parameter, click.Option)
+        shown = parameter.opts[0] if is_option else parameter.human_readable_name
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(each, str):
+                continue
+            url = as_url(each, shown)
+            if url and is_local:
+                raise UserError(
+                    f"{url} is not on this machine, and {shown} takes a path; give one, and copy "
+                    "files by the tools of the bucket or the server",
+                    code="unsupported",
+                    key=url,
+                )
 
 
 def _refuse_repeats(options: Sequence[click.Option]) -> None:

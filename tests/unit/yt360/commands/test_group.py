@@ -76,6 +76,22 @@ def test_a_url_in_place_of_a_local_path_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["scenes", ""], "OUT"),
+        (["probe", "a.mp4", ""], "FILES"),
+        (["download", "my.catalog", "--media="], "--media"),
+        (["build-shards", "a.mp4", "--out", ""], None),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(words, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with user_error("empty", key):
+        yt360.cli.cli(words, standalone_mode=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_parameter_for_paths_and_urls_takes_both():
     given = []
 
