@@ -13,8 +13,9 @@ setup:
 demo: setup  ## scenes -> shards -> training -> evaluations -> a report
 	@tools/demo.sh
 
+# Tests also wait for processes and servers: one test process more than cores keeps the cores busy.
 test: setup  ## the test suite, on all cores, then the tests of pages
-	.venv/bin/pytest --numprocesses auto --dist worksteal
+	.venv/bin/pytest --numprocesses $$(($$(env -u OMP_NUM_THREADS nproc) + 1)) --dist worksteal
 	$(MAKE) test-browser
 
 # Chromium without a GPU now and then stops answering, so what fails is tried once more.

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
-from benchmarks import paper
 
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 
 
-def test_the_papers_crops_show_the_same():
+@pytest.fixture(scope="module")
+def paper():
+    """The paper's code; imported here, not at collection, because torchvision takes 1.4 s."""
+    from benchmarks import paper
+
+    return paper
+
+
+def test_the_papers_crops_show_the_same(paper):
     # A smooth grey panorama, so that rounding to whole levels is the only difference.
     v, u = np.meshgrid(
         np.linspace(0, math.pi, 160), np.linspace(0, 2 * math.pi, 320), indexing="ij"
@@ -33,7 +41,7 @@ def test_the_papers_crops_show_the_same():
         assert np.abs(theirs[..., 0] - ours[k]).max() < 1.01
 
 
-def test_the_papers_log_mels_are_the_same():
+def test_the_papers_log_mels_are_the_same(paper):
     sound = np.random.default_rng(0).normal(0, 0.1, (4, 24000)).astype(np.float32)
     rotations = draw_views(ViewConfig(), 0, 0, [0]).rotations
     flat = torch.zeros(128), torch.ones(128)

@@ -5,17 +5,24 @@ from __future__ import annotations
 import pytest
 import torch
 from helpers.errors import user_error
-from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
 from avsa.models.kinetics import load_kinetics
 from avsa.views.colors import RGB_MEAN, RGB_STD
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def published():
+    """The module of torchvision; imported here, not at collection, because it takes 1.4 s."""
+    from torchvision.models import video
+
+    return video
+
+
+@pytest.fixture(scope="module")
+def weights(published, tmp_path_factory):
     """A file in the layout of torchvision, with random weights."""
     path = tmp_path_factory.mktemp("kinetics") / "weights.pth"
-    torch.save(r2plus1d_18(num_classes=400).state_dict(), path)
+    torch.save(published.r2plus1d_18(num_classes=400).state_dict(), path)
     return path
 
 
@@ -23,15 +30,15 @@ def per_channel(values):
     return torch.tensor(values, dtype=torch.float32).view(3, 1, 1, 1)
 
 
-def test_maps_and_features_are_those_of_torchvision(weights):
-    theirs = r2plus1d_18(num_classes=400)
+def test_maps_and_features_are_those_of_torchvision(published, weights):
+    theirs = published.r2plus1d_18(num_classes=400)
     theirs.load_state_dict(torch.load(weights))
     theirs.eval()
     pixels = torch.rand(1, 3, 8, 112, 112)
     mean, std = (
         torch.tensor(each, dtype=torch.float32).view(3, 1, 1, 1) for each in (RGB_MEAN, RGB_STD)
     )
-    prepared = R2Plus1D_18_Weights.KINETICS400_V1.transforms()
+    prepared = published.R2Plus1D_18_Weights.KINETICS400_V1.transforms()
     of_kinetics = (
         torch.tensor(each, dtype=torch.float32).view(3, 1, 1, 1)
         for each in (prepared.mean, prepared.std)

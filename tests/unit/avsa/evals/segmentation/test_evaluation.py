@@ -12,7 +12,6 @@ import torch
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from torch.nn.functional import one_hot
-from torchvision.models.video import r2plus1d_18
 
 from avsa.cli import cli
 from avsa.config.recipe import load_config
@@ -287,6 +286,8 @@ def test_models_without_a_run_take_audio_of_any_sample_rate(context, monkeypatch
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["kinetics", "scratch"])
 def test_models_without_a_run(name, scene_run, tmp_path):
+    from torchvision.models.video import r2plus1d_18  # takes 1.4 s, for slow tests alone
+
     weights = tmp_path / "weights.pth"
     torch.save(r2plus1d_18(num_classes=400).state_dict(), weights)
     options = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, jaccard_score
 
 from avsa.evals.segmentation.metrics import (
     batch_metrics,
@@ -42,6 +41,8 @@ def literal_iou(predicted, targets, number):
 
 
 def test_metrics_of_a_data_set_count_its_pixels(maps):
+    from sklearn.metrics import accuracy_score, jaccard_score  # takes 0.3 s
+
     predicted, targets = maps
     confusion = confusion_matrices(predicted, targets, CLASSES).sum(0).double().numpy()
     expected = [literal_iou(*maps, number) for number in range(CLASSES)]
