@@ -18,8 +18,10 @@ function reason(table, row) {
   return make("p", { class: "left-out" }, make("b", { text: "Left out: " }), table.value("reason", row) ?? "no reason is known", detail ? `. ${detail}` : "");
 }
 
-function verdicts({ verdicts: list }, seek) {
-  if (!Array.isArray(list) || !list.length) return null;
+function verdicts({ verdicts, reason }, seek) {
+  if (!Array.isArray(verdicts)) return null;
+  const list = verdicts.filter(({ name, value }) => name !== reason || value !== null); // `reason` is told above
+  if (!list.length) return null;
   return section("Checks", make("ul", { class: "verdicts" }, ...list.map(({ name, value, unit, text, start_s, end_s }) =>
     make("li", {},
       make("span", { class: "what", text: name }),

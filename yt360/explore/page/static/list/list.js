@@ -92,7 +92,8 @@ export class ClipList {
 
 function emptyMessage(query, table) {
   if (query.q || query.filters.size) return "No clip passes these filters. Remove one above, or clear them all.";
-  return table.length ? "Nothing on this shelf." : "There are no clips here.";
+  if (!table.length) return "There are no clips here.";
+  return query.shelf === "out" ? "Nothing is left out." : "There are no clips yet. What there is, and why it is not among the clips, is under Left out.";
 }
 
 function withFilter(query, name, filter) {
