@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from avsa.tasks.infonce import InfoNCE
     from avsa.views.crops import crop_views
     from avsa.views.sampling import ViewConfig, Views, draw_views
-    from avsa.views.spectrogram import AudioConfig, log_mels, view_spectrograms
+    from avsa.views.spectrogram import AudioConfig, log_mels
+    from avsa.views.view_spectrograms import view_spectrograms
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,7 +50,7 @@ _HOMES = {
     "draw_views": "avsa.views.sampling",
     "load": "avsa.hub.load",
     "log_mels": "avsa.views.spectrogram",
-    "view_spectrograms": "avsa.views.spectrogram",
+    "view_spectrograms": "avsa.views.view_spectrograms",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

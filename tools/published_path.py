@@ -29,7 +29,8 @@ from avsa.models.translation import TranslationConfig
 from avsa.views.audio_statistics import AudioStatistics, measure_statistics
 from avsa.views.random_audio import random_audio
 from avsa.views.sampling import ViewConfig, Views, draw_views
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.clip_codec.format import ClipFormat
 from yt360.media.audio.reader import AmbixReader, AudioReader
 from yt360.media.probe import probe

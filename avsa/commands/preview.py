@@ -60,7 +60,7 @@ def command(
     with uncollected_imports():
         from avsa.config.recipe import load_config
         from avsa.data.remote.mirror import dataset_folder
-        from avsa.views.preview import save_preview, save_run_preview
+        from avsa.preview.sheet import save_preview, save_run_preview
 
     if run is not None:
         refuse(

@@ -25,9 +25,9 @@ from avsa.data.clips import open_clips
 from avsa.data.order import Draw
 from avsa.evals.localization.localizer import Localizer, SoundField
 from avsa.hub.load import load
+from avsa.preview.samples import Samples
 from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
-from avsa.views.samples import Samples
 from yt360.ambisonics.energy_overlay import inferno
 from yt360.config import to_mapping
 from yt360.errors import BadItem, UserError

@@ -24,7 +24,8 @@ from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.colors import RGB_MEAN, RGB_STD
-from avsa.views.spectrogram import require_long_audio, view_spectrograms
+from avsa.views.spectrogram import require_long_audio
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.devices import choose_device
 from yt360.errors import UserError
 

@@ -22,8 +22,9 @@ from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.crops import crop_by_numbers
 from avsa.views.saliency import open_saliency
 from avsa.views.sampling import ViewConfig, Views, draw_views
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
 from avsa.views.view_numbers import ViewNumbers
+from avsa.views.view_spectrograms import view_spectrograms
 
 AdjustViews = Callable[[Views, RawBatch], Views]
 """Changes the views (B, K) of a batch before they are cropped."""

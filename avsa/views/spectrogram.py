@@ -1,9 +1,8 @@
-"""Log-mel spectrograms of views: one STFT per clip, rotated to each view.
+"""The STFT of a sound field, and its log-mel spectrograms.
 
-Shapes: B batch size, K views, C channels, N time steps, F mel bands, S samples, Q frequency bins.
+Those of views are in `avsa.views.view_spectrograms`.
 
-The rotation of the sound field is constant over time, so it commutes with the STFT: four transforms
-per clip serve all views, and W, which is invariant to rotation, is computed once.
+Shapes: B batch size, C channels, N time steps, F mel bands, S samples, Q frequency bins.
 
 Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the magnitude of the STFT
 (21 ms Hann windows every 10 ms, reflection padding) in dB. An absolute and a relative floor
@@ -22,7 +21,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import pad
 
 from avsa.views.mel_filters import mel_filters
 from yt360.config import config_class, conflict
@@ -31,8 +29,6 @@ from yt360.errors import UserError
 Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
 NUM_CHANNELS: dict[Channels, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
-# Minimum energy in the denominator of the intensity.
-MIN_ENERGY = 1e-10
 INT16_SCALE = 32768.0
 # Rounding errors in float32 are about 140 dB below the peak.
 FLOAT32_FLOOR_DB = -140.0
@@ -96,55 +92,6 @@ class AudioConfig:
         return samples // self.hop_length + (0 if self.drop_last_frame else 1)
 
 
-def view_spectrograms(
-    audio: Tensor,
-    rotations: Tensor,
-    config: AudioConfig,
-    mean_db: Tensor,
-    std_db: Tensor,
-    gain_db: Tensor | None = None,
-    at_once: int | None = None,
-) -> Tensor:
-    """Return the standardized spectrograms of each view, on the device of the audio.
-
-    Args:
-        audio: ambiX (B, 4, S), int16 or float in [-1, 1]; S is more than half a window.
-        rotations: (B, K, 3, 3) from world to view coordinates (`Views.rotations`).
-        config: Spectrogram configuration.
-        mean_db: (F,) mean of the log-mels (`avsa.views.audio_statistics`).
-        std_db: (F,) standard deviation of the log-mels.
-        gain_db: (B, K) gain, or None.
-        at_once: Number of samples that are transformed together. By default one on the CPU, whose
-            caches hold the spectra of one, and all on other devices.
-
-    Returns:
-        float32 (B, K, C, N, F). Log-mels are standardized; intensity vectors, in [-1, 1], are not.
-    """
-    device = audio.device
-    rotations, mean_db, std_db = (
-        each.to(device, non_blocking=True) for each in (rotations, mean_db, std_db)
-    )
-    # The factor 20 of the conversion to decibels is part of the standardization.
-    scale, shifts = 20 / std_db, (-mean_db / std_db).expand(*rotations.shape[:2], -1)
-    if gain_db is not None:
-        shifts = shifts + gain_db.to(device, non_blocking=True)[..., None] / std_db
-    window = _window(config, audio.is_floating_point(), device)
-    mixing = _mixing(rotations.to(window.dtype), config.channels)
-    steps = config.steps(audio.shape[-1])
-    shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
-    spectrograms = torch.empty(shape, device=device)
-    if at_once is None:
-        at_once = 1 if device.type == "cpu" else max(1, len(audio))
-    for part in (slice(first, first + at_once) for first in range(0, len(audio), at_once)):
-        spectrum = torch.fft.rfft(_frames(audio[part], config) * window)
-        levels = _levels(_mix(mixing[part], spectrum), config)
-        num_levels = _standardize(levels, config, scale, shifts[part], out=spectrograms[part])
-        if config.channels == "ambix+intensity":
-            vectors = _intensity(spectrum, rotations[part], config)
-            spectrograms[part, :, num_levels:] = vectors
-    return spectrograms
-
-
 def log_mels(audio: Tensor, config: AudioConfig) -> Tensor:
     """Return the log-mels in dB (B, 4, N, F) of W, Y, Z and X, without rotation.
 
@@ -152,7 +99,7 @@ def log_mels(audio: Tensor, config: AudioConfig) -> Tensor:
         audio: ambiX (B, 4, S), int16 or float in [-1, 1].
         config: Spectrogram configuration.
     """
-    levels = _levels(stft(audio, config), config).mul_(20)
+    levels = mel_levels(stft(audio, config), config).mul_(20)
     dims = (-2, -1) if config.peak == "channel" else (-3, -2, -1)
     return torch.maximum(levels, levels.amax(dims, keepdim=True) - config.top_db)
 
@@ -199,13 +146,7 @@ def _window(config: AudioConfig, is_floating_point: bool, device: torch.device) 
     return window if is_floating_point else window / INT16_SCALE
 
 
-def _mix(mixing: Tensor, spectrum: Tensor) -> Tensor:
-    """Mix the complex spectra (..., 4, N, Q) by real matrices (..., U, 4) to (..., U, N, Q)."""
-    mixed = mixing @ torch.view_as_real(spectrum).flatten(-3)
-    return torch.view_as_complex(mixed.unflatten(-1, (*spectrum.shape[-2:], 2)))
-
-
-def _magnitude(spectrum: Tensor) -> Tensor:
+def magnitude(spectrum: Tensor) -> Tensor:
     """Return the magnitude of a complex tensor."""
     if spectrum.device.type == "cpu":
         # NumPy's is vectorized and takes a sixth of the time of torch's.
@@ -213,97 +154,15 @@ def _magnitude(spectrum: Tensor) -> Tensor:
     return spectrum.abs()
 
 
-def _levels(spectrum: Tensor, config: AudioConfig) -> Tensor:
+def mel_levels(spectrum: Tensor, config: AudioConfig) -> Tensor:
     """Return log10 of the mel bands (..., F) of complex spectra (..., Q), at least `min_db`."""
-    return _to_mel(_magnitude(spectrum), config).clamp_(min=config.min_magnitude).log10_()
+    return to_mel(magnitude(spectrum), config).clamp_(min=config.min_magnitude).log10_()
 
 
-def _standardize(
-    levels: Tensor, config: AudioConfig, scale: Tensor, shifts: Tensor, out: Tensor
-) -> int:
-    """Write the levels of the signals (B, U, N, F) to the channels of views (B, K, C, N, F).
-
-    Levels are raised to the relative floor, multiplied by `scale` (F,), and `shifts` (B, K, F) are
-    added.
-
-    Returns:
-        The number of channels that were written.
-    """
-    num_views, shifts, filled = shifts.shape[-2], shifts[..., None, None, :], 0
-    for each in _as_channels(levels, num_views, config.channels):
-        torch.addcmul(shifts, each, scale, out=out[:, :, filled : filled + each.shape[-3]])
-        filled += each.shape[-3]
-    peaks = levels.flatten(-2).amax(-1)[..., None, None]
-    peaks = torch.cat(_as_channels(peaks, num_views, config.channels), -3)
-    if config.peak == "view":
-        peaks = peaks.amax(-3, keepdim=True)
-    floors = torch.addcmul(shifts, peaks - config.top_db / 20, scale)
-    out = out[:, :, :filled]
-    torch.maximum(out, floors, out=out)
-    return filled
-
-
-def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
-    """Return the matrices (..., U, 4) that mix W, Y, Z, X to the U signals of all views.
-
-    W is the same in all views and therefore one signal; see `_as_channels` for the order.
-    """
-    steered = _in_channel_order(rotations).flatten(-3, -2)
-    if inputs == "mono":
-        mixing = rotations.new_zeros(*rotations.shape[:-3], 1, 4)
-        mixing[..., 0] = 1
-    elif inputs == "stereo":
-        toward_left = steered[..., ::3, :]
-        mixing = rotations.new_full((*rotations.shape[:-2], 2, 4), 0.5)
-        mixing[..., 0, 1:] = 0.5 * toward_left
-        mixing[..., 1, 1:] = -0.5 * toward_left
-        mixing = mixing.flatten(-3, -2)
-    else:
-        mixing = pad(steered, (1, 0, 1, 0))
-        mixing[..., 0, 0] = 1
-    return mixing
-
-
-def _as_channels(levels: Tensor, num_views: int, inputs: Channels) -> list[Tensor]:
-    """Return the signals (..., U, N, F) of `_mixing` as the channels (..., K, c, N, F) of views."""
-    if inputs == "stereo":
-        return [levels.unflatten(-3, (num_views, 2))]
-    omni = levels[..., None, :1, :, :].expand(*levels.shape[:-3], num_views, 1, *levels.shape[-2:])
-    if inputs == "mono":
-        return [omni]
-    return [omni, levels[..., 1:, :, :].unflatten(-3, (num_views, 3))]
-
-
-def _in_channel_order(rotations: Tensor) -> Tensor:
-    """Permute matrices for (x, y, z) to matrices for (y, z, x)."""
-    return rotations.roll((-1, -1), (-2, -1))
-
-
-def _intensity(spectrum: Tensor, rotations: Tensor, config: AudioConfig) -> Tensor:
-    """Return the normalized intensity vector of each mel band, in the coordinates of each view.
-
-    The active intensity Re(W* [Y, Z, X]) is divided by the energy (|W|² + |Y|² + |Z|² + |X|²) / 2,
-    both summed over the band. The result is a unit vector for one plane wave and shorter for
-    several waves or a diffuse field. Both sums are computed once per clip; only the vectors of the
-    bands are rotated. (Perotin et al., "CRNN-based multiple DoA estimation using acoustic intensity
-    features", 2019.)
-
-    Returns:
-        (..., K, 3, N, F): y, z, x, each in [-1, 1].
-    """
-    intensity = (spectrum[..., :1, :, :].conj() * spectrum[..., 1:, :, :]).real
-    energy = 0.5 * _magnitude(spectrum).square().sum(-3, keepdim=True)
-    mel = _to_mel(torch.cat([intensity, energy], -3), config)
-    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=MIN_ENERGY)
-    rotated = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
-    return rotated.view(*rotations.shape[:-1], *vector.shape[-2:])
-
-
-def _to_mel(spectrum: Tensor, config: AudioConfig, out: Tensor | None = None) -> Tensor:
+def to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
     """Sum (..., Q) into mel bands (..., F), contiguous float32."""
     rows = spectrum.reshape(-1, spectrum.shape[-1]).float()
-    if out is None:
-        out = rows.new_empty(*spectrum.shape[:-1], config.n_mels)
+    out = rows.new_empty(*spectrum.shape[:-1], config.n_mels)
     mel = out.view(-1, config.n_mels)
     for bands, bins, weights in _mel_blocks(config, spectrum.device):
         torch.mm(rows[:, bins], weights, out=mel[:, bands])

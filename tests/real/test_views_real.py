@@ -11,7 +11,8 @@ from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, Views, draw_views
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs.search import find_inputs
 from yt360.shards.builder.options import BuildOptions

@@ -15,7 +15,7 @@ from avsa.data.raw import RawBatch
 from avsa.views.batch import Upload, upload
 from avsa.views.crops import crop_batched
 from avsa.views.sampling import ViewConfig
-from avsa.views.spectrogram import view_spectrograms
+from avsa.views.view_spectrograms import view_spectrograms
 from benchmarks.material import FPS
 from benchmarks.samples import AUDIO, UNSCALED
 

@@ -24,7 +24,8 @@ from avsa.evals.protocol import data_of, views_of
 from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches, turn_audio
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.clips import parse_key
 from yt360.scenes.collection import SceneCollection
 from yt360.scenes.world.scene import Scene

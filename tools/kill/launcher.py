@@ -29,7 +29,7 @@ MODULES = (
     "avsa.evals.features",
     "avsa.hub.export",
     "avsa.hub.load",
-    "avsa.views.preview",
+    "avsa.preview.sheet",
     "avsa.training.loop",
     "fake_youtube",
     "yt360.catalog.lists.yt360_lists",

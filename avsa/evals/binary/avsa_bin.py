@@ -25,7 +25,7 @@ from avsa.models.compute import autocast
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, turn_audio
 from avsa.views.sampling import Views
-from avsa.views.spectrogram import view_spectrograms
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.config import config_class
 from yt360.randomness import keyed_generator
 

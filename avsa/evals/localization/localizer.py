@@ -26,7 +26,7 @@ from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import turn_audio
 from avsa.views.crops import crop_views
 from avsa.views.sampling import Views, draw_views
-from avsa.views.spectrogram import view_spectrograms
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.ambisonics.transforms import energy_map
 
 DEFAULT_HFOV_DEG = 80.0

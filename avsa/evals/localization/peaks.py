@@ -19,8 +19,8 @@ from avsa.evals.localization.panorama import peak
 from avsa.evals.localization.scores import Vector
 from avsa.evals.localization.sheet import Pictured
 from avsa.evals.workers.inputs import WorkerInputs
+from avsa.preview.panorama_plot import panorama_rgb
 from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.panorama_plot import panorama_rgb
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 

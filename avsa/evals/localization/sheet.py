@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from avsa.evals.localization.scores import Located, Vector
-from avsa.views.panorama_plot import EXTENT, halo, label_directions
+from avsa.preview.panorama_plot import EXTENT, halo, label_directions
 from yt360.ambisonics.energy_overlay import energy_overlay, map_overlay, relative_db
 from yt360.files import atomic_write
 from yt360.sphere import azimuth_elevation

@@ -10,12 +10,12 @@ from PIL import Image
 from avsa.commands.preview import command
 from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
+from avsa.preview.samples import samples_of_step
+from avsa.preview.sheet import DPI, HEIGHT_IN
 from avsa.training.curriculum import lay_out
 from avsa.training.metrics_log import read_log
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
-from avsa.views.preview import DPI, HEIGHT_IN
-from avsa.views.samples import samples_of_step
 from yt360.errors import UserError
 
 STEPS = (2, 7)  # one in each of the run's stages

@@ -17,7 +17,8 @@ import torch
 from avsa.config.recipe import load_config
 from avsa.hub.published import DB_PER_PUBLISHED_DB
 from avsa.views.sampling import draw_views
-from avsa.views.spectrogram import log_mels, view_spectrograms
+from avsa.views.spectrogram import log_mels
+from avsa.views.view_spectrograms import view_spectrograms
 
 RATE, SECONDS = 24000, 1
 AUDIO = load_config("avsa-published").audio

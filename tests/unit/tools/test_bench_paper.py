@@ -10,7 +10,8 @@ import torch
 
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 import torchaudio
 
-from avsa.views.spectrogram import view_spectrograms
+from avsa.views.view_spectrograms import view_spectrograms
 from benchmarks import paper
 from benchmarks.case import Case, Ratio
 from benchmarks.material import RATE_HZ, Material

@@ -12,7 +12,8 @@ from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import batches, make_batch, turn_audio
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.ambisonics.transforms import rotate
 from yt360.shards.format.reader import ShardReader
 

@@ -21,12 +21,12 @@ from avsa.data.remote.clips import RemoteClips, local_name
 from avsa.data.remote.mirror import mirror, read_remote
 from avsa.data.training_order import SamplingConfig, TrainingOrder
 from avsa.evals.features import EmbedConfig, embed_dataset
+from avsa.preview.sheet import save_preview
 from avsa.views.audio_statistics import (
     ensure_statistics,
     load_statistics,
     measure_statistics,
 )
-from avsa.views.preview import save_preview
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import UserError

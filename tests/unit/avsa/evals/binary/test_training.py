@@ -14,7 +14,8 @@ from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import AvsaBinConfig
 from avsa.evals.binary.heads import Heads
 from avsa.evals.binary.scoring import score
-from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from avsa.views.spectrogram import AudioConfig
+from avsa.views.view_spectrograms import view_spectrograms
 from yt360.ambisonics.transforms import encode
 from yt360.sphere import view_rotation
 

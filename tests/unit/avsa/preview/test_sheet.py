@@ -12,8 +12,8 @@ from PIL import Image
 
 from avsa.commands.preview import command
 from avsa.data.loader import DataConfig
-from avsa.views.panorama_plot import panorama_rgb
-from avsa.views.preview import (
+from avsa.preview.panorama_plot import panorama_rgb
+from avsa.preview.sheet import (
     DPI,
     HEIGHT_IN,
     VIEW_COLORS,

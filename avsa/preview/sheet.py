@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from avsa.data.clips import open_clips, open_datasets
 from avsa.data.loader import DataConfig
 from avsa.data.remote.mirror import dataset_folder
+from avsa.preview.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
+from avsa.preview.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.metrics_log import read_log
 from avsa.training.run_folder import read_datasets
 from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
 from avsa.views.mel_filters import hz_to_mel
-from avsa.views.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
-from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views
 from avsa.views.spectrogram import AudioConfig
 from yt360.ambisonics.energy_overlay import energy_db, energy_overlay, inferno, shown_range_db
