@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, roi_align
 
 from yt360.labels.classes import NUM_THINGS
 from yt360.labels.panoptic_fpn import boxes as box_ops
@@ -48,6 +47,8 @@ def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
     Returns:
         (sum of R_b, C, side, side): a box of 224 pixels reads p4 (Lin et al. 2017, equation 1).
     """
+    from torchvision.ops import roi_align  # here, because it imports for seconds
+
     counts = torch.tensor([len(part) for part in boxes], device=boxes[0].device)
     images = torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
     flat = torch.cat(boxes)
@@ -156,6 +157,8 @@ class DetectionHeads(nn.Module):
 def _select(
     boxes: Tensor, scores: Tensor, size: tuple[int, int], lowest: float
 ) -> tuple[Tensor, Tensor, Tensor]:
+    from torchvision.ops import batched_nms  # here, because it imports for seconds
+
     finite = torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores).all(dim=1)
     boxes, scores = boxes[finite], scores[finite, :-1]
     boxes = box_ops.clip(boxes.view(-1, NUM_THINGS, 4), size)

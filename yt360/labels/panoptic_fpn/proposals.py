@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
 
 from yt360.labels.panoptic_fpn import boxes as box_ops
 from yt360.labels.panoptic_fpn.backbone import STRIDES
@@ -90,6 +89,8 @@ class ProposalGenerator(nn.Module):
 def _select(
     boxes: Tensor, scores: Tensor, level: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
+    from torchvision.ops import batched_nms  # here, because it imports for seconds
+
     finite = torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores)
     boxes, scores, level = boxes[finite], scores[finite], level[finite]
     boxes = box_ops.clip(boxes, size)
