@@ -114,7 +114,7 @@ def test_the_filters_of_a_search_hold_for_the_download(yt360, tmp_path, youtube,
         *("search", "--query", "hall 360", "--license", "creativecommon", "--interval-s", "0"),
         *("--out", catalog),
     )
-    assert (code, output.splitlines()[0]) == (0, "read 1 pages: 1 videos, 1 new")
+    assert (code, output.splitlines()[0]) == (0, "read 1 page: 1 video, 1 new")
     options = ["--allow-url", youtube.url + "/media/", "--player-client", "visionos"]
     code, output = yt360("download", catalog, *QUICK, *options)
     assert "1  rejected" in output and "1  license" in output, output
@@ -162,10 +162,10 @@ def test_expand_lists_the_channels_that_searches_found_often(yt360, tmp_path, yo
     code, output = yt360(*command, "--query", "hall 360", "--expand", "2")
     assert code == 0, output
     assert output.splitlines() == [
-        "read 1 pages: 3 videos, 3 new",
+        "read 1 page: 3 videos, 3 new",
         "the catalog has 3 videos",
         "1 channels have 2 hits or more, 1 are new",
-        "read 1 pages: 5 videos, 3 new",
+        "read 1 page: 5 videos, 3 new",
         "the catalog has 6 videos",
     ]
     code, output = yt360(*command, "--no-queries", "--expand", "2")

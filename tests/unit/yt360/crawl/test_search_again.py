@@ -78,14 +78,14 @@ def ids(number):
 
 def test_a_larger_limit_of_pages_goes_on_where_the_smaller_one_ended(youtube, put_pages, search):
     put_pages(ids(0), ids(1), ids(2), ids(3))
-    assert search("--query", QUERY, "--max-pages", 1)[0] == "read 1 pages: 3 videos, 3 new"
+    assert search("--query", QUERY, "--max-pages", 1)[0] == "read 1 page: 3 videos, 3 new"
     assert search("--query", QUERY, "--max-pages", 1)[0] == "read 0 pages: 0 videos, 0 new"
     assert search("--query", QUERY, "--max-pages", 3)[:2] == [
         "1 searches that ended at fewer pages are continued",
         "read 2 pages: 6 videos, 6 new",
     ]
     assert search("--no-queries", "--max-pages", 2)[0] == "read 0 pages: 0 videos, 0 new"
-    assert search("--no-queries")[1] == "read 1 pages: 3 videos, 3 new"
+    assert search("--no-queries")[1] == "read 1 page: 3 videos, 3 new"
     assert asked(youtube) == [None, "token-1", "token-2", "token-3"], "no page is read twice"
     assert search("--no-queries", "--max-pages", 99)[0] == "read 0 pages: 0 videos, 0 new"
 
@@ -105,7 +105,7 @@ def test_a_search_that_is_read_again_finds_what_was_uploaded_since(
         rows = catalog.connection.execute("SELECT pages, hits, state FROM listings").fetchall()
         assert [tuple(row) for row in rows] == [(2, 7, "done")]
         assert catalog.connection.execute("SELECT count(*) FROM sightings").fetchone()[0] == 7
-    assert search("--no-queries", "--again", "--max-pages", 1)[1].startswith("read 1 pages")
+    assert search("--no-queries", "--again", "--max-pages", 1)[1].startswith("read 1 page")
 
 
 def test_searches_that_were_given_up_are_begun_anew_by_retry_alone(put_pages, search, catalog_path):
@@ -116,7 +116,7 @@ def test_searches_that_were_given_up_are_begun_anew_by_retry_alone(put_pages, se
     assert search("--no-queries", "--again")[0] == "0 finished searches are restarted"
     assert search("--no-queries", "--retry")[:2] == [
         "1 failed searches are restarted",
-        "read 1 pages: 3 videos, 3 new",
+        "read 1 page: 3 videos, 3 new",
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_title_that_is_cut_within_a_character_does_not_cost_the_page(
         renderer("wholetitle_", "an emoji \U0001f600"),
     ]
     youtube.pages[QUERY, None] = page(items, None, first=True)
-    assert search("--query", QUERY)[0] == "read 1 pages: 2 videos, 2 new"
+    assert search("--query", QUERY)[0] == "read 1 page: 2 videos, 2 new"
     with Catalog(catalog_path) as catalog:
         titles = [video.title for video in catalog.videos.select()]
     assert titles == ["an emoji ?", "an emoji \U0001f600"]

@@ -241,4 +241,4 @@ def test_a_crash_costs_the_clip_that_it_comes_from(crashing, tiny_dataset, capsy
     assert call("check", tiny_dataset) == 1
     fault, count = capsys.readouterr().out.splitlines()
     assert f"clip {reader.keys[0]}: crash: a worker process died of it" in fault
-    assert count.startswith("1 faults in")
+    assert count.startswith("1 fault in")

@@ -129,7 +129,7 @@ def build(folder: Path, out: Path, *options: str) -> str:
 
 def test_all_clips_of_a_recording_are_corrected_recorded_and_undone(folder, tmp_path):
     told = build(folder, tmp_path / "corrected")
-    assert "field gain corrected in 1 files, 2 clips" in told
+    assert "field gain corrected in 1 file, 2 clips" in told
     assert "corrected" not in build(folder, tmp_path / "kept", "--field-gain", "off")
     corrections = set()
     for key in yt360.open_dataset(tmp_path / "kept").keys:
