@@ -37,7 +37,8 @@ def run_download(
         path: The catalog.
         config: The options.
         stop: Ends the run when set, as Ctrl-C does; claims on videos in progress are released.
-        note: Called with a line about each pause; called from worker threads.
+        note: Called with a line about each pause, and about the first video that is tried again
+            for a reason; called from worker threads.
         finished: Called with the id and the outcome of each settled video, by one thread at a time.
         make_fetcher: Creates the `Fetcher` of each worker.
 

@@ -28,6 +28,7 @@ class RunState:
     report: Report = field(default_factory=Report)
     crash: BaseException | None = None
     _taken: int = 0
+    _noted: set[str] = field(default_factory=set)  # reasons
     _slots: dict[str, threading.BoundedSemaphore] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,6 +43,18 @@ class RunState:
             self.report.add(video_id, outcome, reason, size_bytes)
             if outcome != RETRY:
                 self.finished(video_id, outcome)
+
+    def note_retry(self, video_id: str, reason: str, detail: str, delay_s: float) -> None:
+        """Print why a video is tried again, and when; only for the first one of each reason."""
+        with self._lock:
+            if reason in self._noted:
+                return
+            self._noted.add(reason)
+        when = "later by this run" if delay_s <= self.config.wait_s else "by another run"
+        self.note(
+            f"{video_id}: {reason}: {detail}; it is tried again {when}, in {delay_s:.0f} s or "
+            "more. Further videos with this reason are only counted"
+        )
 
     def take_turn(self) -> bool:
         """Count one more video against the limit; False when the limit is reached."""

@@ -138,6 +138,7 @@ class Settlement:
             self._catalog.videos.update_facts(claim.video_id, **facts)
             self._catalog.claims.defer(claim, delay_s, reason, detail, count_try)
         self._count(claim, RETRY, reason)
+        self._state.note_retry(claim.video_id, reason, detail, delay_s)
         if delay_s <= self._config.wait_s:  # this run tries it again
             self._state.return_turn()
 
