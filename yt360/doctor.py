@@ -15,6 +15,7 @@ from typing import Literal
 
 from yt360.devices import usable_cores
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.labels.segmenters.libraries import INSTALL
 
 MIN_DISK_GIB = 10.0
@@ -173,7 +174,7 @@ def _optional(job: str, module: str, fix: str) -> Finding:
 
 def _disk(folder: Path) -> Finding:
     free_gib = shutil.disk_usage(folder).free / 2**30
-    found = f"{free_gib:.0f} GiB free in {folder.resolve()}"
+    found = f"{free_gib:.0f} GiB free in {resolved(folder)}"
     if free_gib < MIN_DISK_GIB:
         return Finding("store data", "optional", found, "1,000 clips need about 1 GiB in shards")
     return Finding("store data", "ok", found)

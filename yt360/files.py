@@ -246,6 +246,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def resolved(path: Path) -> Path:
+    """Return an absolute path without links, also of a loop of links, which stays one.
+
+    `Path.resolve` raises RuntimeError for a loop before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def sha256_of(path: Path) -> str:
     """Return the hex SHA-256 of a file's content."""
     with path.open("rb") as file:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from avsa.data.mixture import Indices
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.shards.format.arrow_values import array_of, numbers_of
 from yt360.shards.format.columns import TextColumn
 from yt360.shards.format.reader import ShardReader
@@ -174,14 +175,14 @@ def require_different(datasets: Sequence[Path]) -> None:
     """
     seen: set[Path] = set()
     for dataset in datasets:
-        if dataset.resolve() in seen:
+        if resolved(dataset) in seen:
             raise UserError(
                 f"{dataset} is given twice; give each dataset once, and its weight by "
                 "sampling.weights",
                 code="conflict",
                 key="--data",
             )
-        seen.add(dataset.resolve())
+        seen.add(resolved(dataset))
 
 
 def _videos_of(dataset: Path, split: str) -> frozenset[str]:

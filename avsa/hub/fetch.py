@@ -12,7 +12,7 @@ from avsa.training.checkpoint import FOLDER, checkpoint_step
 from yt360.buckets.address import as_url, is_read_only
 from yt360.buckets.bucket import Bucket
 from yt360.errors import UserError
-from yt360.files import sha256_of
+from yt360.files import resolved, sha256_of
 from yt360.hub.address import HubAddress, is_address, parse_address
 from yt360.hub.repository import Access, HubRepository
 from yt360.shards.bucket.workspace import named_by_url
@@ -105,7 +105,7 @@ def fetch_model(address: HubAddress, access: Access | None = None) -> Path:
             reached, and the cache has no weights.
     """
     path = HubRepository(address, access).download_to_cache(WEIGHTS_FILE)
-    stored = path.resolve()
+    stored = resolved(path)
     if len(stored.name) == _SHA256_LENGTH and sha256_of(stored) != stored.name:
         stored.unlink()
         raise UserError(

@@ -23,7 +23,7 @@ from yt360.buckets.copy_folder import CopyFolder, lock_for_reading, release, rem
 from yt360.buckets.media import MediaObject, list_video
 from yt360.errors import UserError
 from yt360.execution.limits import allow_time
-from yt360.files import atomic_write, private_folder, sha256_of
+from yt360.files import atomic_write, private_folder, resolved, sha256_of
 from yt360.locks import exclusive_lock
 from yt360.untrusted.files import read_limited
 
@@ -123,7 +123,7 @@ def _url_of(path: Path) -> str | None:
     if len(path.parents) < 4 or path.parents[2].name != COPIES_FOLDER:
         return None
     workspace = path.parents[3]
-    if workspace.parent.resolve() != (cache_folder() / "media").resolve():
+    if resolved(workspace.parent) != resolved(cache_folder() / "media"):
         return None
     try:
         return read_limited(workspace / _URL_FILE, 10_000).decode()

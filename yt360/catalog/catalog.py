@@ -25,6 +25,7 @@ from yt360.catalog.tables.splits import Splits
 from yt360.catalog.tables.verdicts import Verdicts
 from yt360.catalog.tables.videos import Videos
 from yt360.errors import UserError
+from yt360.files import resolved
 
 if TYPE_CHECKING:
     from yt360.buckets.bucket import Bucket
@@ -132,7 +133,7 @@ class Catalog(Database):
         if url is not None:
             self._set_media_url(url, open_bucket)
             return
-        home, target = self.path.parent.resolve(), folder.resolve()
+        home, target = resolved(self.path.parent), resolved(folder)
         self._mark(target)
         inside = target.is_relative_to(home)
         self.set_setting("media", str(target.relative_to(home) if inside else target))

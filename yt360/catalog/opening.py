@@ -19,6 +19,7 @@ from pathlib import Path
 from yt360.catalog.database import Connection
 from yt360.catalog.schema import APPLICATION_ID, ForeignSchema, check_schema, migrate
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.untrusted.files import open_regular
 
 BUSY_TIMEOUT_S = 60.0
@@ -178,7 +179,7 @@ def _check_regular(path: Path, file: Path) -> None:
         return
     except OSError as error:
         raise UserError(f"cannot open {path}: {error.strerror}", "system", path) from error
-    if stat.S_ISDIR(mode) and path.resolve() == file:
+    if stat.S_ISDIR(mode) and resolved(path) == file:
         raise UserError(f"{path} is a folder; a catalog is one file", "invalid", path)
     if not stat.S_ISREG(mode):
         raise UserError(f"cannot open {path}: {file} is not a regular file", "forbidden", file)

@@ -53,13 +53,13 @@ class LabelOptions:
     """Name of the set of labels."""
     views: Annotated[str, AfterValidator(_known_views)] = DEFAULT_VIEWS
     """Name of a set of views, or ``"panorama"``."""
-    view_size: int = 512
+    view_size: Annotated[int, Field(ge=16, le=8192)] = 512
     """Width and height of a view in pixels."""
     fps: Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)] = 4.0
     """Maps per second."""
     height: Annotated[int, Field(le=MAX_ROWS)] = 320
     """Rows of the maps."""
-    batch: int | None = None
+    batch: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Images per batch; None uses the device's default."""
     device: str = "auto"
     """``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:NUMBER"``."""

@@ -17,6 +17,7 @@ from avsa.data.remote.fetching import RemoteFile, fetch
 from avsa.data.remote.mirror import read_remote
 from avsa.data.remote.shard_cache import ShardCache
 from avsa.data.remote.shard_order import Schedule
+from yt360.files import resolved
 from yt360.shards.format.dataset_info import ShardInfo
 from yt360.shards.format.index_file import INDEX_SCHEMA
 from yt360.shards.format.reader import ShardReader
@@ -150,7 +151,7 @@ _caches_lock = threading.Lock()
 
 def _join_cache(clips: RemoteClips) -> ShardCache:
     """Return the cache of a mirror, which all its splits in this process share."""
-    remote, folder = read_remote(clips.dataset), clips.dataset.resolve()
+    remote, folder = read_remote(clips.dataset), resolved(clips.dataset)
     shards = {
         f"{split}/{local_name(shard)}": RemoteFile(
             f"{remote.url}/{split}/{shard.name}", shard.bytes, shard.sha256

@@ -19,7 +19,7 @@ from avsa.data.remote.fetching import RemoteFile, fetch
 from yt360.buckets.address import as_url
 from yt360.buckets.cache import folder_name
 from yt360.errors import BadItem, ErrorCode, UserError
-from yt360.files import atomic_write, private_folder, write_json
+from yt360.files import atomic_write, private_folder, resolved, write_json
 from yt360.locks import exclusive_lock
 from yt360.shards.format.dataset_info import DatasetInfo
 from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
@@ -176,12 +176,12 @@ def is_mirror(dataset: Path) -> bool:
     """
     if not (dataset / REMOTE_FILE).is_file():
         return False
-    return dataset.resolve().parent == cache_folder().resolve()
+    return resolved(dataset).parent == resolved(cache_folder())
 
 
 def address_of(dataset: Path) -> str:
     """Return the URL of a mirror, or the absolute path of any other folder."""
-    return read_remote(dataset).url if is_mirror(dataset) else str(dataset.resolve())
+    return read_remote(dataset).url if is_mirror(dataset) else str(resolved(dataset))
 
 
 def read_remote(folder: Path) -> Remote:

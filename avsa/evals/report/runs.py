@@ -11,6 +11,7 @@ from avsa.evals.report.approach import Approach, approach_of, approach_of_recipe
 from avsa.evals.result import FOLDER, PATH, TEST_PATH, Record, records_of
 from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_datasets
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.untrusted.yaml_files import read_yaml_mapping
 
 
@@ -77,9 +78,9 @@ def read_runs(folders: Iterable[Path]) -> list[Run]:
     runs: dict[Path, Run] = {}
     records = 0
     for folder in folders:
-        if folder.resolve() not in runs:
+        if resolved(folder) not in runs:
             run = _read_run(folder, records)
-            runs[folder.resolve()] = run
+            runs[resolved(folder)] = run
             records += len(run.found)
     return list(runs.values())
 

@@ -20,6 +20,7 @@ from yt360.errors import UserError
 from yt360.execution.engines.choice import open_executor
 from yt360.execution.executor import Executor, LocalExecutor, workers_of
 from yt360.execution.local import Crashed
+from yt360.files import resolved
 from yt360.shards.format.reader import ShardReader
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def choose_workers(
         UserError: The engine is unknown, not installed, or combined with ranks of torchrun
             (``"conflict"``).
     """
-    engine = open_executor(executor, config, out.resolve())
+    engine = open_executor(executor, config, resolved(out))
     number = workers_of(engine, count, 1)
     if isinstance(engine, LocalExecutor) and number == 1:
         return None

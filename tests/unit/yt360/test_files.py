@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from yt360.files import append_lines, atomic_write, private_folder, sha256_of, write_json
+from yt360.files import append_lines, atomic_write, private_folder, resolved, sha256_of, write_json
 
 
 def test_content_appears_under_the_final_name_only_when_whole(tmp_path):
@@ -223,3 +223,10 @@ def test_a_private_folder_is_its_owners_alone_but_one_that_is_there_stays(tmp_pa
         private_folder(tmp_path / "shared")
     assert permissions(tmp_path / "new" / "cache") == 0o700
     assert permissions(tmp_path / "shared") == 0o755
+
+
+def test_a_loop_of_links_is_a_path_of_its_own(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert resolved(tmp_path / "loop") == resolved(tmp_path) / "loop"
+    assert resolved(tmp_path / "link" / "new") == resolved(tmp_path) / "new"

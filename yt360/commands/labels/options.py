@@ -28,7 +28,7 @@ _OPTIONS = (
     set_option("Set an option of the segmenter; repeatable."),
     click.option("--device", default="auto", show_default=True,
                  help="auto, cpu, cuda or cuda:NUMBER."),
-    click.option("--batch", type=click.IntRange(1),
+    click.option("--batch", type=click.IntRange(1, 1024),
                  help="Batch size; halved if a GPU runs out of memory.  "
                  "[default: 8 on a GPU, 1 on a CPU]"),
 )  # fmt: skip

@@ -40,7 +40,7 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
 )
 @click.option(
     "--view-size",
-    type=click.IntRange(16),
+    type=click.IntRange(16, 8192),
     default=512,
     show_default=True,
     help="Width and height of a view in pixels.",
@@ -48,7 +48,7 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
 @click.option("--fps", type=float, default=4.0, show_default=True, help="Label maps per second.")
 @click.option(
     "--height",
-    type=click.IntRange(16),
+    type=click.IntRange(16, 16384),
     default=320,
     show_default=True,
     help="Height of the label maps in pixels; the width is twice the height.",

@@ -51,12 +51,12 @@ from yt360.terminal.output import echo
 )
 @click.option(
     "--view-size",
-    type=click.IntRange(16),
+    type=click.IntRange(16, 8192),
     default=800,
     show_default=True,
     help="With --panorama: width and height of a view in pixels.",
 )
-@click.option("--height", type=click.IntRange(16), default=640, show_default=True,
+@click.option("--height", type=click.IntRange(16, 16384), default=640, show_default=True,
               help="With --panorama: height of the map in pixels.")  # fmt: skip
 def command(
     images: tuple[Path, ...],

@@ -21,6 +21,7 @@ from yt360.crawl.sections.planning import (
 from yt360.crawl.verify import check_whole
 from yt360.crawl.youtube.formats import Choice, Format, Target, choose, format_part
 from yt360.execution.isolation import IsolatedProcess
+from yt360.files import resolved
 from yt360.media.packet_times import declared_and_measured_s
 from yt360.untrusted.page import read_formats, read_page
 
@@ -87,7 +88,7 @@ class DownloadPlan:
             "format": self._select,
             "download_ranges": self._ranges,
             "outtmpl": {"default": name},
-            "paths": {"home": str(self._folder.resolve())},
+            "paths": {"home": str(resolved(self._folder))},
             "extract_flat": "in_playlist",  # `collect` refuses a page with several videos
         }
 

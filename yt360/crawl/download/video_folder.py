@@ -14,6 +14,7 @@ from yt360.buckets.media import delete_video
 from yt360.catalog import Catalog
 from yt360.crawl.failures import Damaged
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.locks import exclusive_lock
 
 _LOCK = ".lock"
@@ -77,14 +78,14 @@ def delete_media(
         count = delete_video(open_bucket(catalog.media_url), place.as_posix())
         catalog.files.clear(video_id)
         return count
-    home = media.resolve()
+    home = resolved(media)
     folder = home / video_folder(video_id)
     for file in catalog.files.of(video_id):
         path = media / file.path
         if home / file.path != folder / path.name and path.exists():
             message = f"{path} is recorded but not in the video's folder; remove it by hand"
             raise UserError(message, "forbidden", path)
-    if folder.resolve() != folder:
+    if resolved(folder) != folder:
         message = f"{folder} leads elsewhere by a link; remove what is there by hand"
         raise UserError(message, "forbidden", folder)
     deleted = 0

@@ -26,6 +26,7 @@ from yt360.explore.sources.source import (
     read_member,
 )
 from yt360.explore.thumbnails import MAX_VIDEO_BYTES, thumbnail_of_video
+from yt360.files import resolved
 from yt360.labels.classes import NAMES
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts, parse_facts_as_dicts
 from yt360.shards.format.dataset_info import DatasetInfo, Rejection
@@ -68,7 +69,7 @@ class DatasetSource:
         self._decoder = decoder
         self._classes, self._classes_s = PresentClasses(folder), classes_s
         self.folder: Path | None = folder
-        self.title = title or folder.resolve().name
+        self.title = title or resolved(folder).name
         info = DatasetInfo.load(folder)
         self._rejected = info.rejected
         self._splits = [split for split in SPLITS if info.splits[split].clips]

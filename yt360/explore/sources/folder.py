@@ -29,6 +29,7 @@ from yt360.explore.sources.source import (
     Rows,
     pick,
 )
+from yt360.files import resolved
 from yt360.shards.builder.inputs.input_video import InputVideo
 from yt360.shards.builder.inputs.search import find_inputs
 
@@ -87,7 +88,7 @@ class FolderSource:
         self, path: Path, decoder: Decoder, opened: Callable[[int, int], None] = lambda *_: None
     ) -> None:
         self.folder: Path | None = None
-        self.title = path.resolve().name
+        self.title = resolved(path).name
         self._excerpts = Excerpts(decoder)
         found = find_inputs([path])
         rows = _Sorted()

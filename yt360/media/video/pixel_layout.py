@@ -81,6 +81,9 @@ _REFUSALS: dict[PixelKind, tuple[str, str]] = {
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
+Softness = Annotated[float, Field(gt=0, le=1e6)]
+"""The distance from a threshold at which it has an effect."""
+
 
 @config_class
 class LayoutThresholds:
@@ -98,29 +101,29 @@ class LayoutThresholds:
     """Gap between the left and right edge below which they continue each other."""
     # Equirectangular: at most 0.27, from a person who is cut off at the seam. VR180: at least 0.73;
     # flat views 0.62. Three quarters of a panorama: 0.31, since sky and ground continue anywhere.
-    wrap_softness: float = 0.12
+    wrap_softness: Softness = 0.12
     cube_gap: float = 0.4
     """Gap between the faces of a cubemap below which they continue each other."""
     # Equi-angular cubemaps: at most 0.11, other cubemaps 0.16; coded badly, 0.23. Cubemaps whose
     # upper and lower face are turned otherwise: at least 0.33, but the smallest gap counts.
     # Everything else: 0.50. That left and right edge do not meet is evidence for a cubemap, too.
-    cube_softness: float = 0.1
+    cube_softness: Softness = 0.1
     halves_gap: float = 0.55
     """Gap between the halves of a frame below which they are the views of two eyes."""
     # 360° and VR180 for two eyes: at most -0.04; a flat scene at arm's length: 0.29. Others: at
     # least 0.83.
-    halves_softness: float = 0.12
+    halves_softness: Softness = 0.12
     fisheye_gap: float = 0.15
     """Gap between the rims of both halves below which they are two opposite fisheye lenses."""
     # Two lenses: at most 0.12, and -0.1 where the lenses cover more than their circles; at night,
     # too. Flat views: at least 0.41. Equirectangular: at least 0.16, since scenery may be
     # symmetrical, so edges that meet count first.
-    fisheye_softness: float = 0.05
+    fisheye_softness: Softness = 0.05
     circle_overlap: float = 0.9
     """Overlap of the lit area of each half with an ellipse above which it is a fisheye circle."""
     # The overlap is intersection over union. Circles: 0.94 to 1.00 in daylight. A rectangle: pi/4
     # = 0.79; the largest of all other recordings: 0.83.
-    circle_softness: float = 0.03
+    circle_softness: Softness = 0.03
     pole_variation: float = 0.2
     """Variation of the first or last row, relative to the middle, up to which it may be a pole."""
     # The steadier of the two rows: 0.10 in 90 % of the equirectangular recordings, 0.60 at most

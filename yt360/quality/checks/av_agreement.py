@@ -32,7 +32,7 @@ from yt360.media.layout.sound_field import FieldSegment
 from yt360.media.video.equirect_lookup import equirect_lookup
 from yt360.media.video.frame_triplets import FRAME_STEP_S, FrameTriplet
 from yt360.media.video.projection import ResolvedProjection
-from yt360.quality.checks.base import Check, Fraction, Part
+from yt360.quality.checks.base import Capacity, Check, Fraction, Number, Part, Positive
 from yt360.quality.signal import sphere_maps
 from yt360.quality.signal.agreement import (
     Moments,
@@ -72,48 +72,48 @@ class AvAgreementConfig:
 
     kind: str = NAME
     # Seconds before and after a frame triplet whose audio belongs to it. Fast vehicles move by 20°.
-    window_s: float = 0.6
+    window_s: Positive = 0.6
     # Norm of the mean intensity over its largest possible value, where a direction starts to count
     # and counts fully. Diffuse recordings have up to 0.25, visible sources 0.3 to 0.9.
     least_directness: Fraction = 0.3
     full_directness: Fraction = 0.6
     # Sum of the weights of moments that counts as a clear source.
-    least_moments: float = 1.5
-    active_range_db: float = 20.0
-    silent_dbfs: float = -85.0
+    least_moments: Number = 1.5
+    active_range_db: Positive = 20.0
+    silent_dbfs: Number = -85.0
     # Power of an axis relative to the loudest one. Real channels without a signal have coding
     # noise at -33 dB and less; diffuse sound in a live channel is above -20 dB.
-    silent_axis_db: float = -25.0
+    silent_axis_db: Number = -25.0
     # Odds that a single silent axis is vertical: many recorders have no Z, none lacks X or Y.
-    silent_is_vertical_odds: float = 20.0
+    silent_is_vertical_odds: Number = 20.0
     # Coding noise between frames that move otherwise not.
-    noise_levels: float = 0.15
+    noise_levels: Positive = 0.15
     # Directions of recorded sources are within 7° (median) and 20° (nearly all) of the picture.
-    direction_error_deg: float = 12.0
+    direction_error_deg: Positive = 12.0
     common_motion: Fraction = 0.5
     usual_change: Fraction = 0.9
     # e^0.4 and e^1 times the mean motion of the place. Leaves and waves vary by e^0.3.
-    new_motion_from: float = 0.4
-    new_motion_full: float = 0.6
+    new_motion_from: Number = 0.4
+    new_motion_full: Number = 0.6
     new_motion_fraction: Fraction = 0.7
     # 17 of 19 visible sources of real recordings sound where they are seen; others sound unseen.
     visible_fraction: Fraction = 0.7
     # People, vehicles and water are around the horizon of a camera on a stand, few above 40°. Half
     # of the sources may be anywhere (organs, birds, the feet of who holds the camera), so that a
     # source at a pole alone makes a permutation four times as likely: too little against the prior.
-    source_elevation_deg: float = -5.0
-    source_elevation_spread_deg: float = 25.0
+    source_elevation_deg: Number = -5.0
+    source_elevation_spread_deg: Positive = 25.0
     anywhere_fraction: Fraction = 0.5
     # Prior probabilities of W X Y Z, which is the order of older tools, and of all other changes.
     fuma_order_prior: Fraction = 0.03
     other_changes_prior: Fraction = 0.07
     # Errors that all moments have in common limit what many of them can tell.
-    most_independent_moments: float = 6.0
+    most_independent_moments: Positive = 6.0
     # Fraction of all turns of the sound that fit at least as well as none. A source 20° beside what
     # moves has up to 0.2, unrelated audio and video 0.5 on average.
     agreement_chance: Fraction = 0.25
-    most_tiles: int = 8192
-    most_triplets: int = 256
+    most_tiles: Capacity = 8192
+    most_triplets: Capacity = 256
 
     def build(self) -> AvAgreementCheck:
         """Return the check; see `CheckConfig`."""

@@ -42,6 +42,14 @@ from yt360.quality.signal.levels import LevelMeter
 from yt360.quality.verdict import Verdict, as_stored
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""A threshold."""
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+"""The distance from a threshold at which it has an effect, or another divisor."""
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+"""A number of things that a verdict needs."""
+Capacity = Annotated[int, Field(ge=2, le=1_000_000)]
+"""A number of things that are kept in memory."""
 
 
 @dataclass(kw_only=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log10
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from yt360.config import config_class
-from yt360.quality.checks.base import AudioBlock, Check, Fraction
+from yt360.quality.checks.base import AudioBlock, Check, Number, Positive
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "clipping"
@@ -29,15 +30,15 @@ class ClippingConfig:
     measuring: ClassVar[tuple[str, ...]] = ("sounding", "top_from", "below_from")
 
     kind: str = NAME
-    sounding: float = 1e-3
+    sounding: Number = 1e-3
     """Minimum amplitude of counted samples."""
     # -0.3 and -1.4 dBFS: the peak after lossy coding, and the range just below it.
-    top_from: float = 0.965
-    below_from: float = 0.85
+    top_from: Positive = 0.965
+    below_from: Positive = 0.85
     # Audio that was clipped for 0.2 % of the time has 0.03 % after coding, and a peak of 0.08;
     # intact audio has almost zero of both.
-    clipped_fraction: Fraction = 1.5e-4
-    pile: float = 0.05
+    clipped_fraction: Annotated[float, Field(gt=0, le=1)] = 1.5e-4
+    pile: Positive = 0.05
     """Minimum ratio of samples at the top to samples just below it."""
 
     def build(self) -> ClippingCheck:

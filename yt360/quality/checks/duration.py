@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from yt360.config import config_class
 from yt360.media.info import AudioStream, VideoStream
-from yt360.quality.checks.base import Check, Part
+from yt360.quality.checks.base import Check, Number, Part
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "duration"
@@ -28,10 +28,10 @@ class DurationConfig:
 
     kind: str = NAME
     # Training samples have half a second of video.
-    allowed_s: float = 0.5
+    allowed_s: Number = 0.5
     """Maximum difference in seconds."""
     # Rounded frame rates cause drift in long videos.
-    allowed_part: float = 0.001
+    allowed_part: Number = 0.001
     """Maximum difference as a fraction of the duration; the larger limit applies."""
 
     def build(self) -> DurationCheck:
@@ -88,7 +88,7 @@ class TimeSpan:
 
     start_s: float
     end_s: float
-    declared_s: float = 0.0
+    declared_s: Number = 0.0
 
     @classmethod
     def of(cls, stream: VideoStream | AudioStream) -> TimeSpan:

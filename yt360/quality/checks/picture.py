@@ -8,13 +8,14 @@ blocks change all the time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from yt360.config import config_class
 from yt360.media.video.frame_triplets import FrameTriplet
-from yt360.quality.checks.base import Check, Fraction, Part
+from yt360.quality.checks.base import Capacity, Check, Count, Fraction, Number, Part, Positive
 from yt360.quality.signal.blocks import block_means, changed_blocks
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
@@ -36,23 +37,23 @@ class PictureConfig:
 
     kind: str = NAME
     # Black of limited range is 16; a starry sky has more contrast.
-    black_luma: float = 32.0
-    blank_contrast: float = 10.0
+    black_luma: Number = 32.0
+    blank_contrast: Number = 10.0
     # Titles and credits of a few seconds are common.
     blank_fraction: Fraction = 0.25
-    blank_softness: float = 0.08
+    blank_softness: Positive = 0.08
     # H.264 at the rates of 360p changes a still block by less than 1 across key frames.
-    frozen_levels: float = 2.5
-    frozen_texture_part: float = 0.25
+    frozen_levels: Number = 2.5
+    frozen_texture_part: Number = 0.25
     frozen_area: Fraction = 0.002
     # Change of the 0.1 % of an image that change most in 0.4 s: recordings have at least 1.4 and
     # mostly more than 2, still images up to 0.5 once their coding has converged.
-    motionless_levels: float = 0.8
+    motionless_levels: Number = 0.8
     # Below the clip length of 10 s, less than one clip is affected.
-    frozen_s: float = 6.0
-    frozen_fraction: Fraction = 0.2
-    least_triplets: int = 2
-    most_triplets: int = 8192
+    frozen_s: Positive = 6.0
+    frozen_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+    least_triplets: Count = 2
+    most_triplets: Capacity = 8192
 
     def build(self) -> PictureCheck:
         """Return the check; see `CheckConfig`."""

@@ -34,7 +34,16 @@ from yt360.config import config_class
 from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.checks import spatial_audio
-from yt360.quality.checks.base import AudioBlock, Check, Fraction, Part
+from yt360.quality.checks.base import (
+    AudioBlock,
+    Capacity,
+    Check,
+    Count,
+    Fraction,
+    Number,
+    Part,
+    Positive,
+)
 from yt360.quality.listening import TAG, Listener, ListeningOptions
 from yt360.quality.signal.camera_turns import CameraTurns
 from yt360.quality.signal.statistics import weighted_quantile
@@ -69,53 +78,53 @@ class PostProductionConfig:
     """Import path of an audio tagger, ``package.module:name``."""
     speech: Literal["auto", "on", "off"] = "auto"
     """Whether to hear speech with silero-vad; ``"auto"``: if it is installed."""
-    most_windows: int = 24
+    most_windows: Capacity = 24
     """Maximum number of windows of ten seconds that are listened to in one file, evenly spread."""
 
     # The ratio of an octave is steady within 1 dB in recordings, but low in all of it where music
     # plays all the time: then it is compared with 1.5 dB below a field.
-    excess_db: float = 3.0
-    least_field_db: float = -1.5
+    excess_db: Number = 3.0
+    least_field_db: Number = -1.5
     # Usable recordings have at most 6 % of such half seconds, and one with a low octave 14 %; music
     # in W and Y at the level of the scene has 7 % and more. They count if they are in Y ...
     some_excess: Fraction = 0.062
-    some_excess_softness: float = 0.01
+    some_excess_softness: Positive = 0.01
     # ... where music has 0.44 and more of the remaining directional power, fields 0.37 and less,
     lateral_fraction: Fraction = 0.4
-    lateral_softness: float = 0.04
+    lateral_softness: Positive = 0.04
     # ... or if what rises is in W alone: voices and music in W have -4.4 dB and less, recordings
     # with so many such half seconds -2.7 dB and more.
-    added_db: float = -3.7
-    added_softness_db: float = 0.5
+    added_db: Number = -3.7
+    added_softness_db: Positive = 0.5
 
     # The network's own threshold: at most 2 % of the time in recordings without speech.
     speech_probability: Fraction = 0.5
     # Fewer moments do not determine slopes.
-    least_speech_s: float = 1.0
+    least_speech_s: Number = 1.0
     # Of 13 thirds of an octave; in the others the field may be louder than the voice.
-    rising_bands: int = 6
-    lateral_bands: int = 5
+    rising_bands: Count = 6
+    lateral_bands: Count = 5
     # A third of the speech may be narrated, and the rest that of people at the place.
     fraction: Fraction = 0.33
     # A voice-over speaks for a good part of the time; a single false alarm is about 2 %.
     least_speech_share: Fraction = 0.1
-    speech_share_softness: float = 0.05
+    speech_share_softness: Positive = 0.05
     # Narrations at the level of W have -5.9 and less. People at the recording, with the
     # reverberation and microphone of the place, have -3.9 and more, in halls with three seconds of
     # reverberation -4.5.
-    speech_added_db: float = -5.2
-    speech_added_softness_db: float = 0.8
+    speech_added_db: Number = -5.2
+    speech_added_softness_db: Positive = 0.8
     # 4.3 degrees off the left-right axis. Stereo is within 3.5 degrees, voices from elsewhere are
     # off by 14 degrees, and those of people exactly at the left or right by 6 in most cases,
     # because of the floor and the walls.
-    off_lateral: float = 0.075
-    off_lateral_softness: float = 0.015
+    off_lateral: Number = 0.075
+    off_lateral_softness: Positive = 0.015
 
     # Smaller turns are within the error of directions in reverberant rooms.
-    least_turn: float = 0.35
-    least_turns: float = 6.0
-    least_directed: float = 0.1
-    direction_window_s: float = 1.0
+    least_turn: Number = 0.35
+    least_turns: Number = 6.0
+    least_directed: Number = 0.1
+    direction_window_s: Positive = 1.0
     # The person who holds the camera rotates with it too; see above.
     fixed_certainty: Fraction = 0.75
     # AudioSet classes of studio audio.
@@ -124,12 +133,12 @@ class PostProductionConfig:
         "Narration, monologue",
     )  # fmt: skip
     tag_certainty: Fraction = 0.7
-    active_range_db: float = 25.0
-    silent_dbfs: float = -85.0
-    least_width: float = 3.0
-    least_tiles: float = 6.0
-    most_tiles: int = 8192
-    most_triplets: int = 8192
+    active_range_db: Positive = 25.0
+    silent_dbfs: Number = -85.0
+    least_width: Number = 3.0
+    least_tiles: Number = 6.0
+    most_tiles: Capacity = 8192
+    most_triplets: Capacity = 8192
 
     def build(self) -> PostProductionCheck:
         """Return the check; see `CheckConfig`."""

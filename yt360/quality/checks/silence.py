@@ -18,7 +18,7 @@ import numpy as np
 
 from yt360.clips import SILENT_BELOW_DBFS
 from yt360.config import config_class, conflict
-from yt360.quality.checks.base import Check, Fraction, Part
+from yt360.quality.checks.base import Check, Fraction, Number, Part, Positive
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "silence"
@@ -38,14 +38,14 @@ class SilenceConfig:
 
     kind: str = NAME
     # A quiet recording of a beach has -39; hiss and dither of empty tracks have less than -65.
-    open_dbfs: float = -55.0
+    open_dbfs: Number = -55.0
     """A clip at or above this level is not silent."""
-    close_dbfs: float = SILENT_BELOW_DBFS
+    close_dbfs: Number = SILENT_BELOW_DBFS
     """A clip below this level is silent; between the levels, it is like the clip before it."""
     # A video with fewer than 10 % audible clips is hardly useful.
     silent_fraction: Fraction = 0.9
     """Fraction of silent clips above which a recording is silent."""
-    silent_softness: float = 0.05
+    silent_softness: Positive = 0.05
 
     def __post_init__(self) -> None:
         if self.open_dbfs < self.close_dbfs:

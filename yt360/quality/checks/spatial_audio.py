@@ -32,7 +32,7 @@ from typing import ClassVar
 
 from yt360.config import config_class
 from yt360.media.layout.sound_field import FieldSegment
-from yt360.quality.checks.base import Check, Fraction, Part
+from yt360.quality.checks.base import Capacity, Check, Fraction, Number, Part, Positive
 from yt360.quality.signal.field_ratios import CHANNELS, FieldRatios
 from yt360.quality.verdict import Outcome, Verdict, as_stored, judge, probability_above, unsure
 
@@ -79,41 +79,41 @@ class SpatialAudioConfig:
     kind: str = NAME
     # Half of the distance between the ratios of SN3D and FuMa. Tiles of real octaves spread by 0.2
     # to 1.5 dB.
-    tolerance_db: float = 1.5
+    tolerance_db: Number = 1.5
     # Range above coding noise; AAC at 32 kb/s per channel preserves 25 dB.
-    active_range_db: float = 25.0
-    silent_dbfs: float = -85.0
+    active_range_db: Positive = 25.0
+    silent_dbfs: Number = -85.0
     # Averages over fewer frequencies depend on individual reflections.
-    least_width: float = 3.0
+    least_width: Number = 3.0
     # Two hours in steps of 0.25 s are decimated twice.
-    most_tiles: int = 8192
-    least_tiles: float = 12.0
-    w_silent_db: float = -40.0
+    most_tiles: Capacity = 8192
+    least_tiles: Number = 12.0
+    w_silent_db: Number = -40.0
     # Real: 0.95 and more, 0.81 with a voice in W. Near the gain of ambiX, made fields with loud
     # stereo have 0.79 and more, other channels 0.56 and less.
     least_agreement: Fraction = 0.75
-    agreement_softness: float = 0.08
+    agreement_softness: Positive = 0.08
     # A free gain fits more: loudspeaker mixes have up to 0.87. Real: 0.98 and more, 0.97 with a
     # voice in W; made fields 0.92 and more.
     weak_w_agreement: Fraction = 0.9
-    weak_w_softness: float = 0.04
+    weak_w_softness: Positive = 0.04
     # A gain of W beyond this is reported: half of the distance between SN3D and FuMa.
-    weak_w_db: float = 1.5
+    weak_w_db: Positive = 1.5
     # Minimum fraction of the field that remains in a mix. Real: 0.82 and more, 0.28 with a voice.
     least_field_fraction: Fraction = 0.12
     # Real: W 5.4 dB low, 7 dB in one octave.
-    lowest_w_db: float = -8.5
-    gain_softness_db: float = 1.5
+    lowest_w_db: Number = -8.5
+    gain_softness_db: Positive = 1.5
     # A conversion scales all octaves alike; microphones differ by more than this.
-    exact_db: float = 0.4
+    exact_db: Number = 0.4
     # Half of the audio, weighted by amplitude, is below this, and 90 % of it below the next. Real:
     # -3.3 and -2 dB for a camera with weak X, Y and Z, -6 and -3.5 dB with a voice of the same
     # level in W; -12.3 and -7.4 dB for channels without directions.
-    w_only_db: float = -9.0
-    w_only_upper_db: float = -5.75
+    w_only_db: Number = -9.0
+    w_only_upper_db: Number = -5.75
     # Copies coded at 192 kb/s have 0.95 and more; a field with two sources has less than 0.9.
     copied_coherence: Fraction = 0.93
-    copied_gain_db: float = 3.0
+    copied_gain_db: Number = 3.0
     # Fraction of the directional power in one channel of two-channel audio.
     one_axis_fraction: Fraction = 0.97
     # A field on one axis: a single source exactly left, above or ahead. A recording of a beach with
@@ -121,24 +121,24 @@ class SpatialAudioConfig:
     lone_axis_fraction: Fraction = 0.995
     one_axis_field_fraction: Fraction = 0.9
     # Minimum level of an axis relative to W; below is coding noise.
-    one_axis_least_db: float = -25.0
+    one_axis_least_db: Number = -25.0
     # Feeds: the least of four eigenvalues is coding noise, and its eigenvector has all channels
     # with one gain. Real: -7 dB, or an evenness of 0.01 where Z is silent.
-    feeds_db: float = -14.0
+    feeds_db: Number = -14.0
     feeds_evenness: Fraction = 0.7
     # How well another channel must fit as W, and how much better. Real: up to 0.03 better;
     # permuted: 0.2 to 1, but near 0 if one source near an axis sounds.
     other_order_fraction: Fraction = 0.72
-    other_order_margin: float = 0.16
-    other_order_softness: float = 0.05
+    other_order_margin: Number = 0.16
+    other_order_softness: Positive = 0.05
     # Standard deviation of the gain of W in files; real ones have up to 5.4 dB.
-    gain_deviation_db: float = 8.0
+    gain_deviation_db: Positive = 8.0
     # X over Z. Real: -3 dB and more (or Z silent too), -32 dB in the order W X Y Z.
-    silent_x_db: float = -18.0
-    audible_z_db: float = -30.0
+    silent_x_db: Number = -18.0
+    audible_z_db: Number = -30.0
     # Least correlation of two channels. Capsules have 0.37 and more, real fields less than 0.05.
     in_phase: Fraction = 0.35
-    in_phase_gain_db: float = 2.0
+    in_phase_gain_db: Number = 2.0
 
     def build(self) -> SpatialAudioCheck:
         """Return the check; see `CheckConfig`."""

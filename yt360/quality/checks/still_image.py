@@ -29,7 +29,7 @@ from scipy.ndimage import maximum_filter
 
 from yt360.config import config_class
 from yt360.media.video.frame_triplets import FrameTriplet
-from yt360.quality.checks.base import Check, Fraction, Part
+from yt360.quality.checks.base import Capacity, Check, Count, Fraction, Number, Part, Positive
 from yt360.quality.signal.blocks import Blocks, block_means, texture
 from yt360.quality.signal.local_motion import BLOCK, COLUMNS, ROWS, LocalMotion, local_motion
 from yt360.quality.signal.timeline import Timeline
@@ -55,15 +55,15 @@ class StillImageConfig:
     # Five blocks of 3.75 degrees: head and arms of a person at 4 m.
     moving_area: Fraction = 0.001
     # Frames with less contrast are black or blank, the matter of the picture check.
-    blank_contrast: float = 10.0
+    blank_contrast: Number = 10.0
     # Change of the moving area, relative to the allowance of its blocks. Photos, zoomed at the
     # lowest rates of H.264, reach 1.2; a boat on still water, from a tripod, has 2.1.
-    motion: float = 1.5
-    motion_softness: float = 0.5
+    motion: Number = 1.5
+    motion_softness: Positive = 0.5
     # Ratio of the motion of the moving area to that of the median block. Noise has up to 2.7, a
     # camera under rustling trees 6.4.
-    contrast: float = 4.0
-    contrast_softness: float = 1.2
+    contrast: Number = 4.0
+    contrast_softness: Positive = 1.2
     # Least fraction of triplets in which neither the light nor the whole image changes. With fewer,
     # the thresholds below are not used.
     resting_fraction: Fraction = 0.5
@@ -75,13 +75,13 @@ class StillImageConfig:
     photo_unchanged_fraction: Fraction = 0.99
     # Change of the mean of blocks from triplet to triplet, exceeded by a tenth of them: up to 0.28
     # for photos (key frames), 0.1 to 3 for recordings (light, clouds, shadows, key frames).
-    drift_levels: float = 0.25
+    drift_levels: Number = 0.25
     # Fraction of the triplets of a window in which the places that move most often move. Signs have
     # 1, bars of changing height 0.6 and more; a ball that flies around a room has 0.14, people who
     # walk through a storage room 0.38.
     place_fraction: Fraction = 0.45
-    least_triplets: int = 3
-    most_windows: int = 1024
+    least_triplets: Count = 3
+    most_windows: Capacity = 1024
 
     def build(self) -> StillImageCheck:
         """Return the check; see `CheckConfig`."""

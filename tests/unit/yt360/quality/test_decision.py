@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
+from helpers.errors import user_error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +68,18 @@ def test_verdicts_as_json_are_plain_and_finite() -> None:
         "name": "x", "outcome": "not ok", "defect_probability": 0.9, "reason": "bad",
         "detail": "why", "numbers": {"b": 0.333333},
     }  # fmt: skip
+
+
+DIVISORS = {
+    f"{name}.{field.name}"
+    for name, config in CONFIGS.items()
+    for field in fields(config)
+    if "softness" in field.name or field.name.startswith("most_")
+} | {"clipping.pile", "clipping.clipped_fraction", "picture.frozen_s", "picture.frozen_fraction"}
+
+
+@pytest.mark.parametrize("option", sorted(DIVISORS))
+@pytest.mark.parametrize("value", ["0", "-1", "1e300"])
+def test_an_option_that_would_divide_by_zero_or_hold_nothing_is_refused(option, value):
+    with user_error("invalid"):
+        configure_checks({option: value})

@@ -32,6 +32,7 @@ from yt360.crawl.rate_limit import Interrupted, RateLimiter, SiteRefuses, site_o
 from yt360.errors import UserError
 from yt360.execution.executor import Executor
 from yt360.execution.local import Crashed, Pool
+from yt360.files import resolved
 from yt360.locks import exclusive_lock
 
 RUN_FOLDER = ".workers"
@@ -78,7 +79,7 @@ def run_on_executor(
     with Catalog(path) as catalog, ExitStack() as stack:
         catalog.make_media()
         remove_uploaded(catalog)
-        media = catalog.incoming.resolve()
+        media = resolved(catalog.incoming)
         folder = media / RUN_FOLDER
         stack.enter_context(exclusive_lock(folder / "lock", path))
         renewal = stack.enter_context(ClaimRenewal(path, config.lease_s))

@@ -11,6 +11,7 @@ from typing import Any
 
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
+from yt360.files import resolved
 from yt360.media.pairing import (
     RAW_AUDIO_DETAIL,
     VIDEO_SUFFIXES,
@@ -78,10 +79,10 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
         raise UserError(
             f"{path} {fault}; give media files or folders of them", code="missing", key=path
         )
-    excluded = exclude.resolve() if exclude else None
+    excluded = resolved(exclude) if exclude else None
     seen: set[Path] = set()
     for folder, subfolders, names in os.walk(path, followlinks=True):
-        real = Path(folder).resolve()
+        real = resolved(Path(folder))
         if real == excluded or real in seen:  # links may form a cycle
             subfolders.clear()
             continue

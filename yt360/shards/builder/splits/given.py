@@ -8,6 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from yt360.errors import UserError
+from yt360.files import resolved
 from yt360.shards.builder.inputs.input_video import FoundInputs, InputVideo, merge_inputs
 from yt360.splits import Split
 
@@ -23,9 +24,9 @@ def give_splits(train: FoundInputs, test: FoundInputs) -> FoundInputs:
         UserError: ``"conflict"``: A file or a video is in both, or the list of a catalog gives a
             video another split.
     """
-    files = {item.video.resolve() for item in train.videos}
+    files = {resolved(item.video) for item in train.videos}
     for item in test.videos:
-        if item.video.resolve() in files:
+        if resolved(item.video) in files:
             raise _conflict(f"{item.video} is in INPUT and in --test; give it once")
     names = {item.video_id: item for item in train.videos}
     for item in test.videos:
