@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
 from avsa.commands.options import device_option
 from yt360.commands.group import PATH_OR_URL, examples
+from yt360.errors import UserError
 from yt360.execution.collection import uncollected_imports
 from yt360.terminal.output import echo
 
@@ -74,6 +75,12 @@ def command(
         from avsa.hub.load import load
         from yt360.buckets.output_file import written_file
 
+    if PurePath(out).suffix.lower() != ".parquet":
+        raise UserError(
+            f"{out} is not the name of a Parquet file; name it {PurePath(out).stem}.parquet",
+            "invalid",
+            "--out",
+        )
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     with written_file(out) as path:
         rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), path, config)

@@ -86,6 +86,8 @@ def open_run(
         saved = _resume(config, datasets, fingerprint(clips), run)
         if saved and saved.audio_statistics:
             return saved, saved.audio_statistics
+    else:
+        _require_new(run)
     # Measured first, so that a failure leaves no files.
     statistics = _statistics(config, datasets, clips)
     if not resume:
@@ -102,7 +104,8 @@ def _statistics(config: TrainConfig, datasets: Sequence[Path], clips: Clips) -> 
     return combined_statistics(parts, normalized(config.sampling.weights or counts))
 
 
-def _create(config: TrainConfig, datasets: Sequence[Path], clips: Clips, run: Path) -> None:
+def _require_new(run: Path) -> None:
+    """Check that the folder of a new run is empty or does not exist."""
     if (run / CONFIG_FILE).exists():
         raise UserError(
             f"{run} already contains a run; add --resume to resume it, or choose another --out",
@@ -110,6 +113,9 @@ def _create(config: TrainConfig, datasets: Sequence[Path], clips: Clips, run: Pa
             key="--out",
         )
     _require_free(run)
+
+
+def _create(config: TrainConfig, datasets: Sequence[Path], clips: Clips, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     with atomic_write(run / DATASET_FILE, "w") as file:
         file.writelines(f"{address_of(dataset)}\n" for dataset in datasets)

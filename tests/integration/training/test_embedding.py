@@ -37,6 +37,12 @@ def test_a_dataset_is_embedded_a_row_for_each_clip_and_view(embedded):
     assert features.std() > 0
 
 
+def test_a_name_of_another_kind_of_file_is_refused(data):
+    arguments = [str(data), "--checkpoint", "none", "--out", "features.csv"]
+    with user_error("invalid", "--out"):
+        CliRunner().invoke(embed_command, arguments, catch_exceptions=False)
+
+
 def test_joint_columns_give_the_similarity_of_the_views_of_a_clip(embedded, undisturbed, data):
     table = pq.read_table(embedded[1], filters=[("key", "=", keys_of(embedded[1])[5])])
     joint = [torch.tensor(table[name].to_pylist()) for name in ("video_joint", "audio_joint")]
@@ -77,11 +83,11 @@ def test_clips_of_which_none_can_be_read_give_no_file(undisturbed, data, tmp_pat
 
 def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
     arguments, out = embedded
-    for name, extra in (("again", []), ("batches", ["--batch-size", "3"])):
+    for name, extra in (("again.parquet", []), ("batches.parquet", ["--batch-size", "3"])):
         arguments[4] = tmp_path / name
         CliRunner().invoke(embed_command, [*map(str, arguments), *extra], catch_exceptions=False)
-    assert (tmp_path / "again").read_bytes() == out.read_bytes()
-    tables = [pq.read_table(path) for path in (out, tmp_path / "batches")]
+    assert (tmp_path / "again.parquet").read_bytes() == out.read_bytes()
+    tables = [pq.read_table(path) for path in (out, tmp_path / "batches.parquet")]
     assert tables[0]["key"].to_pylist() == tables[1]["key"].to_pylist()
     for name in ("video", "audio"):
         ours, theirs = (torch.tensor(table[name].to_pylist()) for table in tables)

@@ -217,8 +217,12 @@ def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(
     invoke, alone, undisturbed, data, tmp_path
 ):
     config, run = undisturbed
+    unmeasured = tmp_path / "unmeasured"
+    shutil.copytree(data, unmeasured)
+    (unmeasured / AUDIO_STATS_FILE).unlink()
     with user_error("exists", "--out"):
-        train(config, data, run, alone)
+        train(config, unmeasured, run, alone)
+    assert not (unmeasured / AUDIO_STATS_FILE).exists()
     with user_error("missing", "--out"):
         train(config, data, tmp_path / "none", alone, resume=True)
     (tmp_path / "other").mkdir()
