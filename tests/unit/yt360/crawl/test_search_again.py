@@ -105,7 +105,7 @@ def test_a_search_that_is_read_again_finds_what_was_uploaded_since(
         rows = catalog.connection.execute("SELECT pages, hits, state FROM listings").fetchall()
         assert [tuple(row) for row in rows] == [(2, 7, "done")]
         assert catalog.connection.execute("SELECT count(*) FROM sightings").fetchone()[0] == 7
-    assert search("--no-queries", "--again", "--max-pages", 1)[1].startswith("read 1 page")
+    assert search("--no-queries", "--again", "--max-pages", 1)[1].startswith("read 1 page:")
 
 
 def test_searches_that_were_given_up_are_begun_anew_by_retry_alone(put_pages, search, catalog_path):
