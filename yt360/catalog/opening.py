@@ -75,7 +75,9 @@ def open_catalog(path: Path, create: bool = False) -> Connection:
     except BaseException as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise UserError(f"cannot open {path}: {error}", "system", path) from error
+            is_full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+            advice = "; free some space and run the same command again" if is_full else ""
+            raise UserError(f"cannot open {path}: {error}{advice}", "system", path) from error
         if isinstance(error, ForeignSchema):
             raise UserError(f"cannot open {path}: {error}", "forbidden", path) from error
         if isinstance(error, sqlite3.DatabaseError):
@@ -84,10 +86,28 @@ def open_catalog(path: Path, create: bool = False) -> Connection:
     return connection
 
 
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 72
+"""Bytes of an SQLite file up to the end of its application id."""
+
+
 def is_catalog(path: Path) -> bool:
-    """Return whether a path is a catalog, without changing anything."""
+    """Return whether a path is a catalog, without changing anything.
+
+    SQLite, which leaves files beside a catalog that it only reads, is asked about a database whose
+    first page does not tell: that of a new catalog may still be in the write-ahead log.
+    """
     if not path.is_file():
         return False
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return False
+    if header and not header.startswith(_MAGIC):
+        return False
+    if header[_HEADER_BYTES - 4 :] == APPLICATION_ID.to_bytes(4, "big"):
+        return True
     try:
         with closing(connect(path, read_only=True)) as connection, limited_time(connection):
             found: int = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -103,7 +103,26 @@ def test_a_fifo_is_not_waited_for(path, suffix):
     os.mkfifo(file)
     with user_error("forbidden"):
         Catalog(path)
-    assert not is_catalog(path)
+    assert is_catalog(path) == bool(suffix)
+
+
+def test_asking_whether_a_file_is_a_catalog_leaves_no_files_beside_it(path, tmp_path):
+    before = sorted(path.parent.iterdir())
+    assert is_catalog(path)
+    (tmp_path / "text").write_bytes(b"SQLite format 2")
+    assert not is_catalog(tmp_path / "text")
+    assert sorted(path.parent.iterdir()) == sorted({*before, tmp_path / "text"})
+
+
+def test_a_catalog_whose_first_page_is_in_the_write_ahead_log_is_one(tmp_path):
+    path = tmp_path / "new.catalog"
+    with Catalog(path, create=True) as catalog:
+        copy = tmp_path / "copy.catalog"
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        catalog.videos.add(A)
+    copy.write_bytes(copy.read_bytes()[:68] + bytes(4) + copy.read_bytes()[72:])
+    assert is_catalog(copy)
 
 
 def test_a_rollback_journal_deletes_no_file_that_it_names(path, tmp_path):
