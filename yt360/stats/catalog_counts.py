@@ -45,7 +45,7 @@ def count_catalog(catalog: Catalog) -> DatasetCounts:
                 "upload year": Counter((date or "")[:4] for date in column(str, "upload_date")),
                 "licence": Counter(column(str, "license")),
                 "projection": Counter(column(str, "projection")),
-                "sound": Counter(column(str, "spatial_audio")),
+                "spatial audio": Counter(column(str, "spatial_audio")),
                 "language of the search": Counter(_languages(catalog)),
                 "field gain": Counter(_field_gains(catalog, where)),
                 "audio layout warning": Counter(_layout_warnings(catalog, where)),

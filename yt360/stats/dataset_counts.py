@@ -61,7 +61,7 @@ def count_dataset(dataset: Path) -> DatasetCounts:
                 "clips of a video": np.bincount(video_of),
                 "level of a clip (dBFS)": levels_dbfs,
                 "start of a clip (s)": np.concatenate([*starts_s, []]),
-                "rows of the source picture": [*count(lambda video: [video.rows]).elements()],
+                "rows of the source video": [*count(lambda video: [video.rows]).elements()],
             }
         ),
         categories=categories_of(
@@ -69,7 +69,7 @@ def count_dataset(dataset: Path) -> DatasetCounts:
                 "upload year": count(lambda video: [video.upload_year]),
                 "licence": count(lambda video: [video.license]),
                 "projection": count(lambda video: [video.projection]),
-                "sound": count(lambda video: [video.audio]),
+                "source audio": count(lambda video: [video.audio]),
                 "field gain": count(lambda video: [video.field_gain]),
                 "audio layout warning": count(lambda video: video.layout_warnings or ["none"]),
             }
