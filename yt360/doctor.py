@@ -17,6 +17,7 @@ from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.files import resolved
 from yt360.labels.segmenters.libraries import INSTALL
+from yt360.terminal.text import counted
 
 MIN_DISK_GIB = 10.0
 
@@ -65,7 +66,7 @@ def examine(folder: Path) -> list[Finding]:
 def _python() -> Finding:
     found = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     if sys.version_info[:2] in ((3, 11), (3, 12)):
-        return Finding("run", "ok", f"{found}, {usable_cores()} cores")
+        return Finding("run", "ok", f"{found}, {counted(usable_cores(), 'core')}")
     return Finding("run", "missing", found, "use Python 3.11 or 3.12")
 
 
@@ -125,7 +126,7 @@ def _training() -> Finding:
         reason = str(error).splitlines()[0]
         fix = "install torch, torchvision and torchaudio together, with -c constraints.txt"
         return Finding("train", "missing", f"{packages.found} cannot be imported: {reason}", fix)
-    return Finding("train", "ok", f"{packages.found}, {torch.get_num_threads()} threads")
+    return Finding("train", "ok", f"{packages.found}, {counted(torch.get_num_threads(), 'thread')}")
 
 
 def _accelerator() -> Finding:
