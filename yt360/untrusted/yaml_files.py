@@ -54,8 +54,9 @@ def read_yaml_mapping(path: Path, inside: Path | None = None) -> dict[str, Any]:
         content = read_yaml(path, inside) or {}
     except (ValueError, OSError) as error:
         missing = isinstance(error, FileNotFoundError)
+        fault = "is not YAML" if isinstance(error, ValueError) else "cannot be read"
         raise UserError(
-            f"{path} is not YAML: {error}", "missing" if missing else "invalid", path
+            f"{path} {fault}: {error}", "missing" if missing else "invalid", path
         ) from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping of keys to values", key=path)

@@ -36,7 +36,9 @@ TRUTH_SUFFIXES = frozenset({".json", ".npz"})
 NO_VIDEO_DETAIL = "audio without a video of the same name among the inputs"
 
 
-def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
+def find_inputs(
+    paths: Sequence[Path], exclude: Path | None = None, walk: Callable[..., Any] = os.walk
+) -> FoundInputs:
     """Find media in files and folders, and pair each video with its companions by name.
 
     An audio file in the same folder whose name differs from that of a video only in the suffix may
@@ -45,32 +47,53 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     are found beside it.
 
     Args:
-        paths: Files and folders; folders are searched to any depth, without hidden files.
+        paths: Files and folders; folders are searched to any depth, without hidden files. Folders
+            in them that cannot be read are among the rejected inputs.
         exclude: A folder to leave out, such as a dataset inside an input.
+        walk: Lists folders, as `os.walk` does.
 
     Raises:
         UserError: A path does not exist, or there is no media.
     """
     files: dict[Path, str] = {}
+    closed: dict[Path, tuple[str, str]] = {}
     ignored = 0
+
+    def add_closed(folder: Path, root: Path, why: str) -> None:
+        base = root.parent if folder == root else root
+        closed.setdefault(folder, (_relative_name(folder, base), why))
+
     for path in map(_absolute, paths):
-        for file, root in _walk(path, exclude):
+        for file, root in _walk(path, exclude, add_closed, walk):
             is_media = has_media_suffix(file) or is_raw_audio(file)
             if is_media or (path == file and file.suffix.lower() not in TRUTH_SUFFIXES):
                 files.setdefault(file, _relative_name(file, root))
             else:
                 ignored += 1
     with IsolatedProcess() as isolated:
-        videos, orphans = _pair(files, partial(_has_video_stream, isolated))
+        videos, orphans = _pair(files, closed, partial(_has_video_stream, isolated))
     if not videos:
         where = ", ".join(str(path) for path in paths)
         suffixes = " ".join(sorted(VIDEO_SUFFIXES))
-        raise UserError(f"no video in {where}; known suffixes: {suffixes}", code="empty")
+        unread = "".join(f"; {folder} cannot be read: {why}" for folder, (_, why) in closed.items())
+        raise UserError(f"no video in {where}; known suffixes: {suffixes}{unread}", code="empty")
     return merge_inputs([FoundInputs(tuple(videos), tuple(orphans), ignored)])
 
 
-def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, root); the file's name is relative to the root."""
+def _walk(
+    path: Path,
+    exclude: Path | None,
+    add_closed: Callable[[Path, Path, str], None],
+    walk: Callable[..., Any],
+) -> Iterator[tuple[Path, Path]]:
+    """Yield (file, root); the file's name is relative to the root. A broken link is a file, too.
+
+    Args:
+        path: A file or a folder.
+        exclude: A folder to leave out.
+        add_closed: Called with each folder that cannot be read, its root and the reason.
+        walk: See `find_inputs`.
+    """
     if path.is_file():
         yield path, path.parent
         return
@@ -81,7 +104,11 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
         )
     excluded = resolved(exclude) if exclude else None
     seen: set[Path] = set()
-    for folder, subfolders, names in os.walk(path, followlinks=True):
+
+    def note(error: OSError) -> None:
+        add_closed(Path(error.filename), path, error.strerror or str(error))
+
+    for folder, subfolders, names in walk(path, followlinks=True, onerror=note):
         real = resolved(Path(folder))
         if real == excluded or real in seen:  # links may form a cycle
             subfolders.clear()
@@ -90,8 +117,12 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             file = Path(folder) / name
-            if not name.startswith(".") and file.is_file():
+            if not name.startswith(".") and (file.is_file() or _is_broken_link(file)):
                 yield file, path
+
+
+def _is_broken_link(file: Path) -> bool:
+    return file.is_symlink() and not file.exists()
 
 
 def _absolute(path: Path) -> Path:
@@ -112,9 +143,19 @@ def _has_video_stream(isolated: IsolatedProcess, file: Path) -> bool:
 
 
 def _pair(
-    files: Mapping[Path, str], has_video: Callable[[Path], bool]
+    files: Mapping[Path, str],
+    closed: Mapping[Path, tuple[str, str]],
+    has_video: Callable[[Path], bool],
 ) -> tuple[list[InputVideo], list[Rejection]]:
-    """Return the videos among files with their companions, and audio files without a video."""
+    """Return the videos among files with their companions, and what is rejected.
+
+    Those are audio files without a video, and folders that cannot be read.
+
+    Args:
+        files: Path -> name.
+        closed: Folder that cannot be read -> its name, and the reason.
+        has_video: Whether a file has a video stream.
+    """
     given: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         given.setdefault((file.parent, pairing_key(file)), []).append(file)
@@ -132,8 +173,11 @@ def _pair(
         else:
             orphans = [file for file in [*companions, *raw] if file in files]
             unused += [(file, "no-video", NO_VIDEO_DETAIL) for file in orphans]
+    unused += [(folder, "unreadable-folder", why) for folder, (_, why) in closed.items()]
+    beside |= {folder.parent: files_by_key(folder.parent) for folder in closed}
+    names = {**files, **{folder: name for folder, (name, _) in closed.items()}}
     files_with_companions = [*found, *((file, ()) for file, _, _ in unused)]
-    items = _input_videos(files_with_companions, files, beside)
+    items = _input_videos(files_with_companions, names, beside)
     rejected = [
         item.reject(reason, detail, fingerprint_of(item))
         for item, (_, reason, detail) in zip(items[len(found) :], unused, strict=True)

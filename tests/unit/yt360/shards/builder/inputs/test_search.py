@@ -227,3 +227,30 @@ def test_a_fifo_is_no_input(tmp_path):
     os.mkfifo(tmp_path / "a.mp4")
     with user_error("missing"):
         find_inputs([tmp_path / "a.mp4"])
+
+
+def test_a_folder_that_cannot_be_read_is_reported(tmp_path):
+    media, closed = tmp_path / "media", tmp_path / "media" / "closed"
+    closed.mkdir(parents=True)
+    (media / "a.mp4").write_bytes(b"")
+
+    def walk(path, followlinks, onerror):
+        yield from os.walk(path, followlinks=followlinks)
+        onerror(PermissionError(13, "Permission denied", str(closed)))
+
+    found = find_inputs([media], walk=walk)
+    assert [item.name for item in found.videos] == ["a.mp4"]
+    assert [(each.file, each.reason) for each in found.rejected] == [
+        ("closed", "unreadable-folder")
+    ]
+    (media / "a.mp4").unlink()
+    with user_error("empty") as raised:
+        find_inputs([media], walk=walk)
+    assert str(closed) in str(raised.value)
+
+
+def test_a_link_to_a_video_that_does_not_exist_is_an_input(tmp_path):
+    (tmp_path / "a.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "a.txt").symlink_to("nowhere.txt")
+    found = find_inputs([tmp_path])
+    assert [item.name for item in found.videos] == ["a.mp4"] and found.ignored == 1
