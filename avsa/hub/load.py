@@ -85,6 +85,11 @@ class Model(nn.Module):
         """D, the length of a feature vector."""
         return self.config.encoders.feature_dim
 
+    @property
+    def num_frames(self) -> int:
+        """T, the number of frames of the video of a view in training."""
+        return max(1, round(self.config.data.video_duration_s * self.fps))
+
     @torch.inference_mode()
     def embed(self, video: Array, audio: Array, sample_rate_hz: int | None = None) -> Embedding:
         """Return the features of views, with the model in evaluation mode.
@@ -93,8 +98,8 @@ class Model(nn.Module):
         repeat it (`avsa.hub.inference`), unless the recipe has ``compute.bfloat16=off``.
 
         Args:
-            video: Crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), with the frame rate (`fps`) and
-                the duration of training (16 per second and 0.5 s by default). Other frame sizes are
+            video: Crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), with the frame rate (`fps`) of
+                training and as many frames (`num_frames`; 8 by default). Other frame sizes are
                 resized.
             audio: ambiX (W, Y, Z, X) float (4, S) or (B, 4, S) in [-1, 1], rotated into the frame
                 of the view (`yt360.rotate_to_view`).
@@ -105,7 +110,8 @@ class Model(nn.Module):
             float32 features, (D,) each for single inputs and (B, D) for batches.
 
         Raises:
-            UserError: Wrong shapes or types, or the model has no audio statistics.
+            UserError: Wrong shapes or types (``"conflict"`` for another number of frames), or the
+                model has no audio statistics.
         """
         video, audio = _checked(video, audio)
         with self._evaluating():
@@ -208,6 +214,13 @@ class Model(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the features (B, D) and (C, D); B and C are 1 for single inputs."""
         video = video if video.ndim == 5 else video[None]
+        if video.shape[1] != self.num_frames:
+            raise UserError(
+                f"video has {video.shape[1]} frames, and the model was trained on "
+                f"{self.num_frames} ({self.fps} a second); give as many",
+                "conflict",
+                "video",
+            )
         audio = audio if audio.ndim == 3 else audio[None]
         spectrograms = self.prepare_audio(audio.to(self.device), sample_rate_hz)[:, 0]
         return (

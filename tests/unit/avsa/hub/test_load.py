@@ -17,7 +17,7 @@ from avsa.hub.export import export_model
 from avsa.training.checkpoint import save_checkpoint
 from yt360.errors import UserError
 
-FRAMES, RATE = 4, 24000
+FRAMES, RATE = 8, 24000
 
 
 @pytest.fixture
@@ -95,7 +95,8 @@ def test_frames_are_resized_and_audio_is_resampled_to_what_the_model_takes(check
         (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((2, 9), np.float32), "audio"),
         (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.int16), "audio"),
         (np.zeros((2, 4, 8, 8, 3), np.uint8), np.zeros((3, 4, 9), np.float32), "audio"),
-        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.float32), None),  # too short
+        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, RATE), np.float32), "video"),  # few frames
+        (np.zeros((FRAMES, 8, 8, 3), np.uint8), np.zeros((4, 9), np.float32), None),  # too short
     ],
 )
 def test_arrays_of_other_shapes_are_refused(checkpoint, video, audio, key):
