@@ -14,7 +14,7 @@ the update reads the answer there (`avsa.training.optimizer.step_if`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
@@ -108,16 +108,8 @@ def train(
             config, clips.video_ids, clips.shard_numbers, world.size, part_numbers(clips)
         )
         require_stages_fit(config, clips, validation_clips)
-        require_agreement(
-            {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
-            | {"the dataset": fingerprint(clips)}
-            | {
-                "the validation split": None
-                if validation_clips is None
-                else fingerprint(validation_clips)
-            }
-            | flatten(to_mapping(config))
-        )
+        options = {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
+        _require_one_run(options, config, clips, validation_clips)
         saved, statistics = on_first_rank(
             world, lambda: open_run(config, folders, clips, run, resume, opened)
         )
@@ -176,6 +168,18 @@ def train(
             if stopped or step == last_step:
                 break
         return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
+
+
+def _require_one_run(
+    options: Mapping[str, object],
+    config: TrainConfig,
+    clips: Clips,
+    validation_clips: Clips | None,
+) -> None:
+    """Check that all ranks have the same options, recipe and clips; a collective call."""
+    held_out = None if validation_clips is None else fingerprint(validation_clips)
+    data = {"the dataset": fingerprint(clips), "the validation split": held_out}
+    require_agreement({**options, **data, **flatten(to_mapping(config))})
 
 
 def train_stage(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yt360.clips import key_order
-from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
+from yt360.duplicates.groups import Groups, find_groups, folder_of_dataset, merge
 from yt360.execution.local import Crashed, Pool
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
@@ -175,32 +175,49 @@ class BuildRun:
             self.notes += analyses[item.key].notes
             self.layout_warnings += [(item.name, each) for each in analyses[item.key].doubts]
         for each in new:
-            key = each.item.key
-            self._new[key] = each
-            self._input_of.update(dict.fromkeys(each.keys, key))
-            self._rejections[key] = list(each.rejected)
-            self._open_clips[key] = set(each.keys)
-            self._record_if_finished(key)
-            correction = self._corrections.get(each.item.video_id)
-            if correction is not None and each.clips:
-                self.corrected.append(CorrectedFile(each.item.name, len(each.clips), correction))
+            self._expect(each)
         for split, writer in self._writers.items():
             keys = [key for each in new if each.split == split for key in each.keys]
             writer.order = sorted(keys, key=key_order)
+        self._note_splits(stated, groups, duplicates)
+
+    def _expect(self, new: NewClips) -> None:
+        """Begin the account of an input's new clips."""
+        key = new.item.key
+        self._new[key] = new
+        self._input_of.update(dict.fromkeys(new.keys, key))
+        self._rejections[key] = list(new.rejected)
+        self._open_clips[key] = set(new.keys)
+        self._record_if_finished(key)
+        correction = self._corrections.get(new.item.video_id)
+        if correction is not None and new.clips:
+            self.corrected.append(CorrectedFile(new.item.name, len(new.clips), correction))
+
+    def _note_splits(
+        self, stated: Mapping[str, str], groups: Mapping[str, str], duplicates: Groups
+    ) -> None:
+        """Note what is in both splits: duplicates, stated groups, files with similar names.
+
+        Args:
+            stated: Video id -> group, by the option ``split_by``.
+            groups: The same, where duplicates share a group.
+            duplicates: Groups of videos that hold the same footage.
+        """
         splits = {
             video_id: split
             for split, writer in self._writers.items()
             for video_id in writer.video_ids
         }
+        new = self._new.values()
         splits |= {each.item.video_id: each.split for each in new if each.clips}
         self.notes += warn_of_crossing(duplicates, splits)
         if self.options.test_fraction is None:
             self.notes += warn_of_shared_groups(stated, splits)
-        if group_by != VIDEO:
+        if self.options.split_by != VIDEO:
             self.notes += warn_of_similar_names(
                 {
                     item.name: splits[item.video_id]
-                    for item in videos
+                    for item in self.found.videos
                     if item.split is None
                     and item.video_id in splits
                     and item.video_id not in groups
