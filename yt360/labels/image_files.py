@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from yt360.errors import BadItem
 from yt360.untrusted.files import open_regular
@@ -46,6 +46,8 @@ def open_image(
         raise BadItem("missing", f"{path} does not exist") from None
     except Image.DecompressionBombError as error:
         raise BadItem("too-large", f"{path}: {error}") from None
+    except UnidentifiedImageError:
+        raise BadItem("unreadable", f"{path} is not an image ({', '.join(formats)})") from None
     except (MemoryError, BadItem):
         raise
     except Exception as error:  # Pillow's readers raise anything: SyntaxError, struct.error, ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def segment_images(
 
     Args:
         paths: Image files.
-        out: Folder for the results; created if it does not exist.
+        out: Folder for the results; created if it does not exist, unless no image can be segmented.
         segmenter: Segments the images.
         panorama: Segments the images as panoramas; its maps have their own size.
         isolate: Makes the process that decodes images.
@@ -45,6 +46,7 @@ def segment_images(
     Returns:
         The number of images done (``"done"``), and of those skipped, by reason.
     """
+    is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     with (
@@ -62,6 +64,9 @@ def segment_images(
                 _write(out, name, path, image, found)
                 counts["done"] += 1
             progress.advance()
+    if is_new and not counts["done"]:
+        with suppress(OSError):  # somebody else has put something there
+            out.rmdir()
     return counts
 
 

@@ -127,9 +127,11 @@ def test_pictures_that_a_segmenter_cannot_take_are_skipped_and_counted(tmp_path,
 
 def test_a_run_without_one_good_picture_fails(tmp_path, panoptic_fixture, capsys):
     checkpoint = panoptic_fixture / "model_random.pkl"
-    code = yt360("segment", tmp_path / "x.png", "--checkpoint", checkpoint, "--out", tmp_path)
+    out = tmp_path / "new"
+    code = yt360("segment", tmp_path / "x.png", "--checkpoint", checkpoint, "--out", out)
     assert code == 2
     assert "0 segmented" in capsys.readouterr().out
+    assert not out.exists()
 
 
 def test_pictures_are_turned_upright(tmp_path):
@@ -163,7 +165,7 @@ def test_only_regular_files_of_known_formats_are_pictures(tmp_path):
     with bad_item("unreadable"):
         read_image(tmp_path / "fifo.png")
     Image.new("RGB", (5, 3)).save(tmp_path / "script.png", format="EPS")
-    with bad_item("unreadable"):
+    with bad_item("unreadable", str(tmp_path / "script.png"), "PNG, JPEG"):
         read_image(tmp_path / "script.png")
 
 
