@@ -75,8 +75,7 @@ def open_catalog(path: Path, create: bool = False) -> Connection:
     except BaseException as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
-            is_full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
-            advice = "; free some space and run the same command again" if is_full else ""
+            advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
             raise UserError(f"cannot open {path}: {error}{advice}", "system", path) from error
         if isinstance(error, ForeignSchema):
             raise UserError(f"cannot open {path}: {error}", "forbidden", path) from error
@@ -86,6 +85,11 @@ def open_catalog(path: Path, create: bool = False) -> Connection:
     return connection
 
 
+_ADVICE = {
+    sqlite3.SQLITE_CANTOPEN: "; change its permissions, or name another place",
+    sqlite3.SQLITE_FULL: "; free some space and run the same command again",
+}
+"""What to do when SQLite cannot open a catalog, by its error code."""
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 72
 """Bytes of an SQLite file up to the end of its application id."""
@@ -141,7 +145,8 @@ def connect(path: Path, read_only: bool = False) -> Connection:
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
         )
     except (sqlite3.OperationalError, OSError) as error:
-        raise UserError(f"cannot open {path}: {error}", "system", path) from error
+        advice = _ADVICE[sqlite3.SQLITE_CANTOPEN]
+        raise UserError(f"cannot open {path}: {error}{advice}", "system", path) from error
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     if hasattr(connection, "setconfig"):  # Python 3.12 and newer
