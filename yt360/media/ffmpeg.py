@@ -24,6 +24,7 @@ import ffmpeg as ffmpeg_python
 
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import cpu_limit_s
+from yt360.files import DISK_FULL
 from yt360.media.ffmpeg_process import NOT_STARTED, start_ffmpeg
 
 REQUIRED_FILTERS = (
@@ -42,7 +43,8 @@ _GLOBAL_OPTIONS = (
 _KEPT_ERROR_LINES = 12
 _KEPT_ERROR_BYTES = 4096
 _STOPPED_BY_SIGNAL = 255  # FFmpeg's exit code after a signal that it handles, such as Ctrl-C's
-_DISK_FULL = "No space left on device"
+_DISK_ERRORS = {os.strerror(number): number for number in DISK_FULL}
+"""What FFmpeg prints about a disk that it cannot write to -> the number of the error."""
 _FLAGS = re.compile(r"[A-Z.|]{2,6}")
 
 
@@ -197,12 +199,12 @@ def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> 
         errors="replace",
     )
     last: deque[str] = deque(maxlen=_KEPT_ERROR_LINES)
-    count, disk_full = 0, False
+    count, disk_error = 0, None
     try:
         assert process.stderr is not None
         for line in process.stderr:
             count += 1
-            disk_full = disk_full or _DISK_FULL in line
+            disk_error = disk_error or disk_error_in(line)
             last.append(line.strip())
         code = process.wait()
     finally:
@@ -211,7 +213,7 @@ def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> 
             process.wait()
         if process.stderr is not None:
             process.stderr.close()
-    raise_for_exit(code, list(last), item, disk_full=disk_full)
+    raise_for_exit(code, list(last), item, disk_error)
     return count
 
 
@@ -249,13 +251,27 @@ def read_ffmpeg(arguments: list[str], item: Path, size: int) -> Iterator[bytes]:
         errors.seek(0, os.SEEK_END)
         errors.seek(max(errors.tell() - _KEPT_ERROR_BYTES, 0))
         lines = errors.read().decode(errors="replace").splitlines()
-    raise_for_exit(code, [line.strip() for line in lines], item, disk_full=False)
+    raise_for_exit(code, [line.strip() for line in lines], item)
 
 
-def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: bool) -> None:
-    """Raise the error for a failed run of FFmpeg on `item`; return if it succeeded."""
-    if disk_full:
-        raise OSError(errno.ENOSPC, f"{_DISK_FULL} while converting {item.name}")
+def disk_error_in(line: str) -> int | None:
+    """Return the error of the disk (`yt360.files.DISK_FULL`) that FFmpeg prints in a line."""
+    return next((number for text, number in _DISK_ERRORS.items() if text in line), None)
+
+
+def raise_for_exit(
+    code: int, last_lines: list[str], item: Path, disk_error: int | None = None
+) -> None:
+    """Raise the error for a failed run of FFmpeg on `item`; return if it succeeded.
+
+    Args:
+        code: Exit code.
+        last_lines: The last lines that it printed on standard error.
+        item: Input file.
+        disk_error: Error of the disk to which it wrote, if any.
+    """
+    if disk_error is not None:
+        raise OSError(disk_error, f"{os.strerror(disk_error)} while converting {item.name}")
     if code == -signal.SIGXFSZ:
         raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)} while converting {item.name}")
     if last_lines and last_lines[-1].startswith(NOT_STARTED):

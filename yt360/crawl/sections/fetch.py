@@ -21,14 +21,13 @@ from yt360.crawl.sections.http_ranges import Stream
 from yt360.crawl.sections.planning import COPY_ARGUMENTS
 from yt360.crawl.sections.relay import Relay
 from yt360.errors import BadItem
-from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
+from yt360.media.ffmpeg import disk_error_in, ffmpeg_binary, input_name, raise_for_exit
 from yt360.media.ffmpeg_process import start_ffmpeg
 
 PROTOCOLS = ("http", "https")
 """Protocols of yt-dlp whose streams can be downloaded in sections."""
 _FORMATS = "mov,matroska,ogg,mpegts,flv,avi,wav,flac,mp3,aac"
 _KEPT_ERROR_LINES = 12
-_DISK_FULL = "No space left on device"
 
 
 def fetch_section(client: YoutubeDL, path: Path, info: Mapping[str, Any]) -> None:
@@ -130,8 +129,8 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
     if process.returncode and relay.deferred_error is not None:
         raise relay.deferred_error
     lines = [line.strip() for line in last_lines]
-    disk_full = any(_DISK_FULL in line for line in lines)
+    disk_error = next(filter(None, map(disk_error_in, lines)), None)
     try:
-        raise_for_exit(process.returncode, lines, path, disk_full=disk_full)
+        raise_for_exit(process.returncode, lines, path, disk_error)
     except BadItem as error:
         raise Damaged("not-media", error.detail) from error

@@ -12,6 +12,7 @@ import pytest
 from helpers.errors import bad_item
 
 from yt360.errors import BadItem, UserError
+from yt360.files import DISK_FULL
 from yt360.media import ffmpeg
 from yt360.media.ffmpeg_process import start_ffmpeg
 
@@ -142,6 +143,15 @@ def is_running(status: Path) -> bool:
         return "State:\tZ" not in status.read_text()
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("number", DISK_FULL)
+def test_a_quota_or_a_limit_of_file_sizes_is_not_the_items_fault(number):
+    line = f"[out#0/mp4 @ 0x1] [error] Error writing trailer: {os.strerror(number)}"
+    with pytest.raises(OSError, match=os.strerror(number)) as raised:
+        ffmpeg.raise_for_exit(1, [line], Path("a.mp4"), ffmpeg.disk_error_in(line))
+    assert raised.value.errno == number
+    assert ffmpeg.disk_error_in("Invalid data found when processing input") is None
 
 
 def test_a_full_disk_is_not_the_items_fault(media, tmp_path):
