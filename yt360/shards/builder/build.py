@@ -7,6 +7,7 @@ in the shards depends on the inputs alone.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -105,7 +106,7 @@ def build_shards(
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            raise UserError(_disk_full(out), code="system", key=out) from None
+            raise UserError(_disk_full(out, error.errno), code="system", key=out) from None
     after = DatasetInfo.load(out)
     notes = describe_packed(found, lambda split: load_table(out / split, after.splits[split])[0])
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
@@ -154,7 +155,13 @@ def _removed_if_refused(out: Path | None) -> Iterator[None]:
         raise
 
 
-def _disk_full(out: Path) -> str:
+def _disk_full(out: Path, number: int | None) -> str:
+    if number != errno.ENOSPC:
+        limit = "quota" if number == errno.EDQUOT else "limit of file sizes (`ulimit -f`)"
+        return (
+            f"the {limit} of {out} is exhausted; raise it, or free some space, and run the same "
+            "command again to continue"
+        )
     free_mb = shutil.disk_usage(out if out.exists() else out.parent).free / 1e6
     return (
         f"the disk of {out} is full ({free_mb:.1f} MB free); free some space and run the same "
