@@ -94,5 +94,5 @@ def test_a_slow_layer_keeps_no_other_one_waiting(own_page):
     page.route("**/runs/0.json", lambda _: None)
     page.evaluate(f"({SHOW})(['clips/0/', 0]); 0")
     wait_until(page, "window.viewer?.layers.energy && viewer.measure().firstFrameMs > 0")
-    assert page.get_by_role("checkbox", name="Sound energy").is_visible()
+    assert page.get_by_role("checkbox", name="Audio energy").is_visible()
     assert not page.get_by_role("checkbox", name="Grad-CAM").is_visible()

@@ -81,7 +81,7 @@ def command(
     Every keyword of every language is searched with every suffix, with YouTube's 360° filter. Each
     page is stored when it is read, so the search can be stopped at any time and continued by the
     same command. The filters are stored in the catalog; `yt360 download` applies those that need
-    the video's page. The exit code is 2 when the search ended early.
+    the video's page. The exit code is 2 when the search ended early, or every search failed.
     """
     from yt360.catalog import Catalog
     from yt360.crawl.rate_limit import RateLimitConfig
@@ -125,7 +125,7 @@ def command(
             _expand(catalog, expand)
             report = run_search(catalog, config, stop, _note)
             _print(report, catalog)
-    context.exit(2 if report.stopped else 0)
+    context.exit(2 if report.has_failed else 0)
 
 
 def _stored_filters(path: Path) -> dict[str, Any]:

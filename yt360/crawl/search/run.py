@@ -42,6 +42,11 @@ class SearchReport:
     failed: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run ended early, or all of its searches failed."""
+        return self.stopped is not None or bool(self.failed and not self.pages)
+
 
 def filter_parameter(creative_commons: bool = False) -> str:
     """Return YouTube's ``sp`` parameter: only videos, only 360°, optionally only CC BY.

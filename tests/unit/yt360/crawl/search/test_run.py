@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections import Counter
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ from yt360.catalog.tables.listings import Listing
 from yt360.crawl.rate_limit import RateLimitConfig
 from yt360.crawl.search.config import SearchConfig
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.search.run import filter_parameter, listing_url, run_search
+from yt360.crawl.search.run import SearchReport, filter_parameter, listing_url, run_search
 from yt360.retry import RetryPolicy
 
 CHANNEL = "UC" + "x" * 22
@@ -118,7 +119,7 @@ def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search,
     whole = youtube.pages["concert 360", "token-1"]
     youtube.pages["concert 360", "token-1"] = {"responseContext": {}}
     report = search("concert 360", retry=RetryPolicy(2, 0.02))
-    assert report.pages == 1 and report.failed
+    assert report.pages == 1 and report.failed and not report.has_failed
     youtube.pages["concert 360", "token-1"] = whole
     assert search().pages == 0, "a failed listing waits until it is asked for again"
     with Catalog(catalog_path) as catalog:
@@ -245,3 +246,9 @@ def test_a_query_with_special_characters_stays_one_parameter():
     listing = Listing(1, "search", "R&B 360° ?q=ß", "EgQQAXgB", 0, None, 0, "t")
     query = parse_qs(urlsplit(listing_url(listing)).query)
     assert query == {"search_query": ["R&B 360° ?q=ß"], "sp": ["EgQQAXgB"]}
+
+
+def test_a_run_has_failed_that_ended_early_or_of_which_no_search_was_read():
+    assert SearchReport(failed=Counter(network=2)).has_failed
+    assert SearchReport(pages=1, stopped="the address is blocked").has_failed
+    assert not SearchReport().has_failed

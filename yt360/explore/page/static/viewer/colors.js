@@ -1,6 +1,6 @@
 /** Colours that the layers and the panels share. Components are 0 to 255. */
 
-/** Inferno at even steps, as in `yt360/ambisonics/energy_overlay.py`: sound energy. */
+/** Inferno at even steps, as in `yt360/ambisonics/energy_overlay.py`: audio energy. */
 export const ENERGY_STOPS = [
   [0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51],
   [249, 140, 10], [249, 201, 50], [252, 255, 164],

@@ -5,7 +5,7 @@ import { element } from "./elements.js";
 
 /** The layers in their order; `opacity` is the one at first, and is absent where it has no meaning. */
 export const LAYERS = [
-  { name: "energy", text: "Sound energy", key: "s", on: true, opacity: 0.65 },
+  { name: "energy", text: "Audio energy", key: "s", on: true, opacity: 0.65 },
   { name: "labels", text: "Labels", key: "b", on: false, opacity: 0.5 },
   { name: "cam", text: "Grad-CAM", key: "g", on: false, opacity: 0.7 },
   { name: "views", text: "Views", key: "r", on: true },

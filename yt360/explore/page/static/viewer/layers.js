@@ -1,5 +1,5 @@
 /**
- * The layers of a clip over the sphere: sound energy, labels and Grad-CAM, by time.
+ * The layers of a clip over the sphere: audio energy, labels and Grad-CAM, by time.
  *
  * The numbers come from Python. Here they are fetched, chosen by time and handed to the renderer.
  */
@@ -174,7 +174,7 @@ export class Layers {
   }
 
   async #loadEnergy(base, { rows, columns, step_s: stepS }, signal) {
-    const response = await fetchMember(`${base}energy.bin`, "The sound energy", signal);
+    const response = await fetchMember(`${base}energy.bin`, "The audio energy", signal);
     const film = new MapFilm(new Uint8Array(await response.arrayBuffer()), rows, columns, stepS);
     if (signal?.aborted) return;
     this.energy = film;

@@ -30,7 +30,7 @@ uniform vec3 background;
 uniform sampler2D video;
 uniform bool hasVideo;
 
-// Maps of strength: sound energy and Grad-CAM, each between two times.
+// Maps of strength: audio energy and Grad-CAM, each between two times.
 uniform sampler2D energyBefore, energyAfter, camBefore, camAfter;
 uniform float energyMix, camMix;
 uniform float energyOpacity, camOpacity;
